@@ -1,0 +1,10 @@
+//! Desired, live and prior compared field by field: what would happen, and by which writes. Pure.
+//!
+//! A plan is a fold: it takes pages of live objects, returns the questions that only a server can answer (dry-runs),
+//! takes the answers, and gives the [`Plan`].
+
+mod change;
+mod model;
+
+pub use change::{Action, Cause, Change, Conflict, Decided, FieldChange, Propagation, Shown, Write};
+pub use model::{Consent, ConsentKind, Plan, Summary, Target};

@@ -1,0 +1,22 @@
+//! The nouns everything else is about: a Kubernetes object, its identity, a path into it, the desired, live and
+//! prior form of one, and the diagnostic that says what is wrong with any of them.
+//!
+//! This module knows Kubernetes' conventions (metadata, identity, label keys) and nothing of stacks or clusters.
+
+mod desired;
+mod diagnostic;
+mod key;
+mod labels;
+mod object;
+mod path;
+mod prior;
+mod sensitive;
+
+pub use desired::{Declared, Desired, Edge, EdgeReason, HandOver, Lifecycle, Scope};
+pub use diagnostic::{Diagnostic, Diagnostics, Label, Origin, Severity};
+pub use key::{GroupKind, GroupVersionKind, KeyParseError, ObjectKey};
+pub use labels::{FieldManager, MANAGED_BY, PREFIX, StackIdentity};
+pub use object::{Digest, Object, ObjectError};
+pub use path::{FieldPath, PathElement, PathParseError};
+pub use prior::{Prior, PriorSet};
+pub use sensitive::Sensitive;

@@ -1,0 +1,258 @@
+//! A Kubernetes object as data: a JSON mapping with `apiVersion`, `kind` and `metadata.name`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::{GroupVersionKind, ObjectKey};
+
+/// A SHA-256 in lower-case hex. Of canonical JSON (sorted keys), so equal values have equal digests.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(pub String);
+
+impl Digest {
+    /// The digest of a JSON value.
+    pub fn of(value: &Value) -> Self {
+        Self::of_bytes(value.to_string().as_bytes())
+    }
+
+    /// The digest of bytes.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        use fmt::Write as _;
+        let mut hex = String::with_capacity(64);
+        for byte in Sha256::digest(bytes) {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+        }
+        Self(hex)
+    }
+
+    /// The first twelve digits: enough for people.
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+/// Why a value is no Kubernetes object.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ObjectError {
+    /// It is a list, a string, a number, …
+    #[error("a Kubernetes object is a mapping, this is {0}")]
+    NotAMapping(&'static str),
+    /// A field that every object has is missing or no string.
+    #[error("a Kubernetes object has a `{0}`, and it is a non-empty string")]
+    Missing(&'static str),
+}
+
+/// A Kubernetes object. It always has an `apiVersion`, a `kind` and a `metadata.name`.
+///
+/// `Debug` prints its identity alone: objects hold secrets.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
+pub struct Object(Value);
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Object({})", self.key())
+    }
+}
+
+impl TryFrom<Value> for Object {
+    type Error = ObjectError;
+
+    fn try_from(value: Value) -> Result<Self, ObjectError> {
+        let map = match &value {
+            Value::Object(map) => map,
+            Value::Null => return Err(ObjectError::NotAMapping("nothing")),
+            Value::Bool(_) => return Err(ObjectError::NotAMapping("a boolean")),
+            Value::Number(_) => return Err(ObjectError::NotAMapping("a number")),
+            Value::String(_) => return Err(ObjectError::NotAMapping("a string")),
+            Value::Array(_) => return Err(ObjectError::NotAMapping("a list")),
+        };
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(|s| !s.is_empty());
+        if !text(map.get("apiVersion")) {
+            return Err(ObjectError::Missing("apiVersion"));
+        }
+        if !text(map.get("kind")) {
+            return Err(ObjectError::Missing("kind"));
+        }
+        if !text(map.get("metadata").and_then(|m| m.get("name"))) {
+            return Err(ObjectError::Missing("metadata.name"));
+        }
+        Ok(Self(value))
+    }
+}
+
+impl From<Object> for Value {
+    fn from(object: Object) -> Self {
+        object.0
+    }
+}
+
+impl Object {
+    /// The whole object.
+    pub fn value(&self) -> &Value {
+        &self.0
+    }
+
+    /// The whole object, to change. Identity must stay: use it for spec, data, labels and the like.
+    pub fn value_mut(&mut self) -> &mut Value {
+        &mut self.0
+    }
+
+    /// `apps/v1`.
+    pub fn api_version(&self) -> &str {
+        self.0["apiVersion"].as_str().unwrap_or_default()
+    }
+
+    /// `Deployment`.
+    pub fn kind(&self) -> &str {
+        self.0["kind"].as_str().unwrap_or_default()
+    }
+
+    /// Group, version and kind.
+    pub fn gvk(&self) -> GroupVersionKind {
+        GroupVersionKind::from_api_version(self.api_version(), self.kind())
+    }
+
+    /// Its identity.
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey::new(&self.gvk().group, self.kind(), self.namespace(), self.name())
+    }
+
+    /// `metadata.name`.
+    pub fn name(&self) -> &str {
+        self.meta("name").unwrap_or_default()
+    }
+
+    /// `metadata.namespace`, if it has one.
+    pub fn namespace(&self) -> Option<&str> {
+        self.meta("namespace").filter(|n| !n.is_empty())
+    }
+
+    /// `metadata.uid`, on live objects.
+    pub fn uid(&self) -> Option<&str> {
+        self.meta("uid")
+    }
+
+    /// `metadata.resourceVersion`, on live objects.
+    pub fn resource_version(&self) -> Option<&str> {
+        self.meta("resourceVersion")
+    }
+
+    /// `metadata.generation`, where the kind has one.
+    pub fn generation(&self) -> Option<i64> {
+        self.0["metadata"]["generation"].as_i64()
+    }
+
+    /// Whether its deletion has begun.
+    pub fn is_being_deleted(&self) -> bool {
+        self.meta("deletionTimestamp").is_some()
+    }
+
+    /// A label's value.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.0["metadata"]["labels"].get(key)?.as_str()
+    }
+
+    /// All labels.
+    pub fn labels(&self) -> BTreeMap<&str, &str> {
+        string_map(&self.0["metadata"]["labels"])
+    }
+
+    /// An annotation's value.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.0["metadata"]["annotations"].get(key)?.as_str()
+    }
+
+    /// Sets a label.
+    pub fn set_label(&mut self, key: &str, value: &str) {
+        self.set_in("labels", key, value);
+    }
+
+    /// Sets an annotation.
+    pub fn set_annotation(&mut self, key: &str, value: &str) {
+        self.set_in("annotations", key, value);
+    }
+
+    /// Whether a controller owns it (controllers copy labels to what they make, so labels alone tell nothing).
+    pub fn has_controller(&self) -> bool {
+        self.0["metadata"]["ownerReferences"].as_array().is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == true))
+    }
+
+    /// `metadata.managedFields`, empty if there are none.
+    pub fn managed_fields(&self) -> &[Value] {
+        self.0["metadata"]["managedFields"].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// What was declared of it: without status and all that the server fills in (uid, versions, times, managed fields).
+    #[must_use]
+    pub fn without_server_fields(&self) -> Self {
+        let mut object = self.clone();
+        if let Some(root) = object.0.as_object_mut() {
+            root.remove("status");
+            if let Some(metadata) = root.get_mut("metadata").and_then(Value::as_object_mut) {
+                for field in [
+                    "uid",
+                    "resourceVersion",
+                    "generation",
+                    "creationTimestamp",
+                    "deletionTimestamp",
+                    "deletionGracePeriodSeconds",
+                    "selfLink",
+                    "managedFields",
+                ] {
+                    metadata.remove(field);
+                }
+            }
+        }
+        object
+    }
+
+    /// The digest of the whole value.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.0)
+    }
+
+    fn meta(&self, field: &str) -> Option<&str> {
+        self.0["metadata"].get(field)?.as_str()
+    }
+
+    fn set_in(&mut self, table: &str, key: &str, value: &str) {
+        let Some(metadata) = self.0["metadata"].as_object_mut() else { return };
+        let entry = metadata.entry(table).or_insert_with(|| Value::Object(Map::new()));
+        if !entry.is_object() {
+            *entry = Value::Object(Map::new());
+        }
+        entry[key] = Value::from(value);
+    }
+}
+
+fn string_map(value: &Value) -> BTreeMap<&str, &str> {
+    let Some(map) = value.as_object() else { return BTreeMap::new() };
+    map.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_a_mapping_with_an_identity_is_an_object() {
+        for bad in [json!([]), json!(null), json!({}), json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": ""}})] {
+            assert!(Object::try_from(bad.clone()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_content() {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "aHVudGVyMg=="}});
+        let object = Object::try_from(secret).unwrap();
+        assert_eq!(format!("{object:?}"), "Object(Secret s)");
+    }
+}

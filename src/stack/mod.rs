@@ -1,0 +1,9 @@
+//! Reads a stack's TOML, layers it, resolves references, validates it: every error has a span.
+//!
+//! Owns [`Stack`] and the typed model ([`model`]) of what files may say. The model's doc comments are the schema:
+//! `schemars` makes the JSON Schema of them that editors read, `spai schema` prints and the validator walks.
+
+pub mod model;
+mod resolved;
+
+pub use resolved::{Instance, Manifest, Place, PlaceKind, PlaceSecret, Provenance, Resolved, ScopedPatch, Spoken};

@@ -1,0 +1,64 @@
+//! What a state store does, whatever it is made of.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::resource::{Diagnostic, PriorSet, StackIdentity};
+
+/// The newest format that this version writes, and reads.
+pub const FORMAT: u32 = 1;
+
+/// Whose state it is and what it is bound to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Stack and environment.
+    pub identity: StackIdentity,
+    /// The cluster, by the uid of its namespace kube-system.
+    pub cluster_uid: String,
+    /// The root of namespaces.
+    pub root_namespace: String,
+}
+
+/// A state as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// None before the first apply.
+    pub binding: Option<Binding>,
+    /// What the last apply left of each object.
+    pub prior: PriorSet,
+}
+
+/// What an apply (destroy, rollback, import, …) did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevisionInfo {
+    /// From 1, without gaps.
+    pub number: u64,
+    /// When it was over.
+    pub at: Timestamp,
+    /// `apply`, `destroy`, `rollback to 3`, `import`, `recover`.
+    pub operation: String,
+    /// Who: user@host, as far as it is known.
+    pub by: String,
+    /// `2 created, 1 updated`.
+    pub summary: String,
+    /// How many objects it has.
+    pub objects: usize,
+}
+
+/// Where what was applied is remembered. All functions are synchronous and open the store only while they run, so a
+/// `plan` works during an `apply`. Errors are diagnostics `state::…`: a corrupt or truncated store is one, never an
+/// empty state; a newer format is one, and leaves the store untouched.
+pub trait StateStore: Send + Sync {
+    /// Reads all; an absent store is the empty state.
+    fn load(&self) -> Result<Snapshot, Diagnostic>;
+
+    /// Makes a revision: what every object of the stack is now. Durable when it returns; all or nothing.
+    /// `expected` is the revision that the run started from: another one in the store is an error, nothing is written.
+    fn commit(&self, binding: &Binding, expected: u64, info: RevisionInfo, prior: &PriorSet) -> Result<(), Diagnostic>;
+
+    /// All revisions, the newest first.
+    fn history(&self) -> Result<Vec<RevisionInfo>, Diagnostic>;
+
+    /// What the objects were at a revision.
+    fn revision(&self, number: u64) -> Result<PriorSet, Diagnostic>;
+}
