@@ -1,1 +1,26 @@
-//! To come.
+//! The cluster as the engine sees it: connect, find out its kinds, list, read, write under guards, watch, and say
+//! why something isn't ready.
+//!
+//! Everything goes through one `kube::Client`. Reads are repeated until the server answers or the time is over;
+//! writes are repeated only when it is certain that they were not carried out. Errors keep the server's own words, and
+//! never the value of a secret.
+
+mod connect;
+mod diagnose;
+mod error;
+mod kinds;
+mod list;
+mod mask;
+mod ownership;
+mod read;
+mod transport;
+mod watch;
+mod write;
+
+pub use crate::admission::symptoms::{Symptom, terminal};
+pub use connect::{Cluster, ConnectOptions, Outage, OutageObserver};
+pub use diagnose::diagnose;
+pub use error::{Cause, ClusterError, OwnershipConflict};
+pub use kinds::{Kind, Kinds};
+pub use watch::WatchEvent;
+pub use write::{Applied, ApplyRequest, Deletion, Guard};

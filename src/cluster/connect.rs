@@ -1,0 +1,186 @@
+//! From an environment's `cluster` and the flags to a connection, as kubectl's users expect it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tokio::sync::RwLock;
+
+use super::transport::Transport;
+use super::{ClusterError, Kinds};
+use crate::plan::Target;
+use crate::resource::Diagnostic;
+use crate::stack::model::ClusterRef;
+
+/// What decides which cluster it is.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    /// `--kubeconfig`; else `$KUBECONFIG` (a list of files), else `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context`; beats the environment's.
+    pub context: Option<String>,
+    /// The environment's `cluster`.
+    pub reference: ClusterRef,
+    /// How long a server that doesn't answer is waited for.
+    pub server_timeout: Duration,
+}
+
+/// What is going on with a server that doesn't answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// It doesn't answer, and is waited for.
+    Away {
+        /// What went wrong.
+        reason: String,
+    },
+    /// It answers again.
+    Back,
+}
+
+/// Takes notice of outages; must not block.
+pub type OutageObserver = Arc<dyn Fn(&Outage) + Send + Sync>;
+
+/// A connection to one cluster. Cheap to clone; clones share the connection and what is known of the cluster's kinds.
+#[derive(Clone)]
+pub struct Cluster {
+    pub(super) transport: Transport,
+    pub(super) kinds: Arc<RwLock<Option<Kinds>>>,
+    context: String,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cluster({})", self.context)
+    }
+}
+
+impl Cluster {
+    /// Prepares a connection. Nothing is sent yet: a server that is away shows at the first request.
+    ///
+    /// # Errors
+    /// No such file, no such context, credentials that don't load: all with what was looked for and where.
+    pub async fn connect(options: &ConnectOptions) -> Result<Self, Diagnostic> {
+        let (mut config, context) = if options.reference.in_cluster && options.context.is_none() && options.kubeconfig.is_none() {
+            let config = kube::Config::incluster().map_err(|error| {
+                Diagnostic::error("cluster::not_in_cluster", format!("this is not running in a cluster: {}", chain(&error)))
+                    .help("`in_cluster = true` is for spai inside a pod with a service account; elsewhere name a context")
+            })?;
+            (config, "in-cluster".to_owned())
+        } else {
+            from_kubeconfig(options).await?
+        };
+        // Repeating is decided here, for it depends on whether the request may have been carried out.
+        config.default_retry = false;
+        if is_loopback(&config.cluster_url) {
+            // A proxy from the environment isn't meant for this machine itself.
+            config.proxy_url = None;
+        }
+        let client = kube::Client::try_from(config).map_err(|error| {
+            Diagnostic::error("cluster::configuration", format!("the context `{context}` can't be used: {}", chain(&error)))
+                .help("`kubectl --context` with the same name shows whether the kubeconfig works at all")
+        })?;
+        Ok(Self { transport: Transport::new(client, options.server_timeout), kinds: Arc::default(), context })
+    }
+
+    /// A connection over a client that exists already.
+    pub fn over(client: kube::Client, context: impl Into<String>, server_timeout: Duration) -> Self {
+        Self { transport: Transport::new(client, server_timeout), kinds: Arc::default(), context: context.into() }
+    }
+
+    /// The same connection, telling `observer` when the server goes away and comes back.
+    #[must_use]
+    pub fn observed(mut self, observer: OutageObserver) -> Self {
+        self.transport = self.transport.observed(observer);
+        self
+    }
+
+    /// The context's name, or `in-cluster`.
+    pub fn context(&self) -> &str {
+        &self.context
+    }
+
+    /// Which cluster this is: context, version, the uid of kube-system.
+    ///
+    /// # Errors
+    /// The server doesn't answer, or kube-system may not be read.
+    pub async fn target(&self, root_namespace: &str) -> Result<Target, ClusterError> {
+        let (version, system) =
+            tokio::join!(self.transport.read_json("/version"), self.transport.read_json("/api/v1/namespaces/kube-system"));
+        let (version, system) = (version?, system?);
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        Ok(Target {
+            context: self.context.clone(),
+            server_version: text(&version["gitVersion"]),
+            cluster_uid: text(&system["metadata"]["uid"]),
+            root_namespace: root_namespace.to_owned(),
+            chosen_by: Vec::new(),
+        })
+    }
+}
+
+async fn from_kubeconfig(options: &ConnectOptions) -> Result<(kube::Config, String), Diagnostic> {
+    let named = options.context.as_deref().or(options.reference.context.as_deref()).filter(|name| *name != "*");
+    if named.is_none() && options.reference.embedded {
+        return Err(Diagnostic::error("cluster::embedded", "this build of spai has no embedded cluster")
+            .help("name a context of the kubeconfig: `cluster = { context = \"…\" }` in the environment's file, or `--context`"));
+    }
+    let (file, looked_in) = match &options.kubeconfig {
+        Some(path) => (Kubeconfig::read_from(path), path.display().to_string()),
+        None => (Kubeconfig::read(), default_files()),
+    };
+    let file = file.map_err(|error| {
+        Diagnostic::error("cluster::kubeconfig", format!("the kubeconfig {looked_in} can't be read: {}", chain(&error)))
+            .help("say where it is with `--kubeconfig` or KUBECONFIG")
+    })?;
+    let context = match (named, &file.current_context) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(current)) if !current.is_empty() => current.clone(),
+        _ => {
+            return Err(Diagnostic::error("cluster::no_context", format!("the kubeconfig {looked_in} has no current context"))
+                .help(format!("choose one with `--context`{}", known(&file))));
+        }
+    };
+    if !file.contexts.iter().any(|known| known.name == context) {
+        return Err(Diagnostic::error("cluster::unknown_context", format!("the kubeconfig {looked_in} has no context `{context}`"))
+            .help(format!("choose one with `--context`, or in the environment's file{}", known(&file))));
+    }
+    let wanted = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+    let config = kube::Config::from_custom_kubeconfig(file, &wanted).await.map_err(|error| {
+        Diagnostic::error("cluster::configuration", format!("the context `{context}` of {looked_in} can't be used: {}", chain(&error)))
+    })?;
+    Ok((config, context))
+}
+
+/// `; it has: a, b`.
+fn known(file: &Kubeconfig) -> String {
+    let mut names: Vec<&str> = file.contexts.iter().map(|context| context.name.as_str()).collect();
+    names.sort_unstable();
+    if names.is_empty() { String::new() } else { format!("; it has: {}", names.join(", ")) }
+}
+
+fn default_files() -> String {
+    match std::env::var("KUBECONFIG") {
+        Ok(files) if !files.is_empty() => files,
+        _ => "~/.kube/config".to_owned(),
+    }
+}
+
+fn is_loopback(url: &http::Uri) -> bool {
+    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// An error and its causes in one line, without saying anything twice.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = cause.source();
+    }
+    text
+}

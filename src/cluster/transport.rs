@@ -1,0 +1,244 @@
+//! One request and its answer, and when a request is repeated.
+//!
+//! A read is repeated until the server answers or `server_timeout` is over. A write is repeated only where it is certain
+//! that it wasn't carried out: no connection came about, or the server said so (429). Everything else is given
+//! back as [`ClusterError::Unavailable`] with `sent: true`, and whoever wrote has to look.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use serde_json::Value;
+
+use super::connect::chain;
+use super::{ClusterError, Outage, OutageObserver};
+
+/// An answer that doesn't begin within this time is given up: nobody waits for ever on a black hole.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// The first pause before a request is repeated; each next one is twice as long, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A request, in a form that can be sent again.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    pub accept: &'static str,
+    pub content_type: &'static str,
+    pub body: Vec<u8>,
+}
+
+impl Call {
+    pub fn get(path: impl Into<String>) -> Self {
+        Self { method: Method::GET, path: path.into(), accept: "application/json", content_type: "", body: Vec::new() }
+    }
+
+    fn reads(&self) -> bool {
+        self.method == Method::GET
+    }
+
+    fn request(&self) -> Result<Request<Body>, ClusterError> {
+        let mut builder = Request::builder().method(self.method.clone()).uri(&self.path).header(http::header::ACCEPT, self.accept);
+        if !self.content_type.is_empty() {
+            builder = builder.header(http::header::CONTENT_TYPE, self.content_type);
+        }
+        builder.body(Body::from(self.body.clone())).map_err(|error| ClusterError::Other {
+            code: 0,
+            reason: "BadRequest".to_owned(),
+            message: format!("no request can be made of `{}`: {error}", self.path),
+        })
+    }
+}
+
+/// An answer that is a success.
+pub(super) struct Answer {
+    pub code: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Result<Value, ClusterError> {
+        serde_json::from_slice(&self.body).map_err(|error| ClusterError::Other {
+            code: self.code,
+            reason: String::new(),
+            message: format!("the server's answer is no JSON: {error}"),
+        })
+    }
+
+    /// The texts of the `Warning` headers: `299 - "text"`.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings: Vec<String> = Vec::new();
+        for header in self.headers.get_all(http::header::WARNING) {
+            let Ok(text) = header.to_str() else { continue };
+            let text = match text.split_once('"') {
+                Some((_, quoted)) => quoted.trim_end().trim_end_matches('"').replace("\\\"", "\"").replace("\\\\", "\\"),
+                None => text.to_owned(),
+            };
+            if !warnings.contains(&text) {
+                warnings.push(text);
+            }
+        }
+        warnings
+    }
+}
+
+/// The client, and what is known of the server's state.
+#[derive(Clone)]
+pub(super) struct Transport {
+    client: kube::Client,
+    server_timeout: Duration,
+    observer: Option<OutageObserver>,
+    away: Arc<AtomicBool>,
+}
+
+impl Transport {
+    pub fn new(client: kube::Client, server_timeout: Duration) -> Self {
+        Self { client, server_timeout, observer: None, away: Arc::default() }
+    }
+
+    pub fn observed(mut self, observer: OutageObserver) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    pub fn server_timeout(&self) -> Duration {
+        self.server_timeout
+    }
+
+    /// Reads JSON.
+    pub async fn read_json(&self, path: &str) -> Result<Value, ClusterError> {
+        self.call(&Call::get(path)).await?.json()
+    }
+
+    /// Sends a call, and repeats it as the module says.
+    pub async fn call(&self, call: &Call) -> Result<Answer, ClusterError> {
+        let deadline = Instant::now() + self.server_timeout;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.once(call).await {
+                Ok(answer) => {
+                    self.is_back();
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            let wait = match &error {
+                ClusterError::TooManyRequests { retry_after, .. } => retry_after.unwrap_or(pause),
+                ClusterError::Unavailable { sent, .. } if call.reads() || !sent => pause,
+                _ if call.reads() && is_passing(&error) => pause,
+                _ if is_quota_race(&error) => pause,
+                _ => {
+                    if !error.is_outage() {
+                        self.is_back();
+                    }
+                    return Err(error);
+                }
+            };
+            if Instant::now() + wait > deadline {
+                return Err(error);
+            }
+            if matches!(error, ClusterError::Unavailable { .. }) {
+                self.is_away(&error.to_string());
+            }
+            tokio::time::sleep(wait).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Sends a call once, and reads its whole answer.
+    async fn once(&self, call: &Call) -> Result<Answer, ClusterError> {
+        let response = self.open(call).await?;
+        let (parts, body) = response.into_parts();
+        let code = parts.status.as_u16();
+        let body = match tokio::time::timeout(ANSWER, body.collect()).await {
+            Ok(Ok(body)) => body.to_bytes().to_vec(),
+            Ok(Err(error)) => {
+                return Err(ClusterError::Unavailable { message: format!("the server's answer broke off: {}", chain(&error)), sent: true });
+            }
+            Err(_) => return Err(ClusterError::Unavailable { message: "the server's answer never ended".to_owned(), sent: true }),
+        };
+        if parts.status.is_success() {
+            return Ok(Answer { code, headers: parts.headers, body });
+        }
+        let retry_after = parts.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        Err(ClusterError::from_answer(code, retry_after.map(Duration::from_secs), &body))
+    }
+
+    /// Sends a call once; the answer's body is still to be read. Not a success is no error here.
+    pub async fn open(&self, call: &Call) -> Result<Response<Body>, ClusterError> {
+        match tokio::time::timeout(ANSWER, self.client.send(call.request()?)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(unsent_or_lost(error)),
+            Err(_) => {
+                Err(ClusterError::Unavailable { message: format!("the server didn't answer within {} s", ANSWER.as_secs()), sent: true })
+            }
+        }
+    }
+
+    pub fn is_away(&self, reason: &str) {
+        if !self.away.swap(true, Ordering::Relaxed)
+            && let Some(observer) = &self.observer
+        {
+            observer(&Outage::Away { reason: reason.to_owned() });
+        }
+    }
+
+    pub fn is_back(&self) {
+        if self.away.swap(false, Ordering::Relaxed)
+            && let Some(observer) = &self.observer
+        {
+            observer(&Outage::Back);
+        }
+    }
+}
+
+/// What the server itself calls a passing state: it is starting, or lost its storage for a moment.
+fn is_passing(error: &ClusterError) -> bool {
+    match error {
+        ClusterError::Other { code, .. } => *code >= 500,
+        // While it starts, its own roles aren't there yet.
+        ClusterError::Forbidden { message } => message.contains("not yet ready to handle request") || message.contains("RBAC: clusterrole"),
+        _ => false,
+    }
+}
+
+/// Two creates at once in a namespace with a quota: one of them lost the race for the quota's object, not for its own.
+/// The server says so before it does anything.
+fn is_quota_race(error: &ClusterError) -> bool {
+    matches!(error, ClusterError::Stale { message } if message.contains("Operation cannot be fulfilled on resourcequotas"))
+}
+
+/// Whether a request that failed ever reached a server.
+fn unsent_or_lost(error: kube::Error) -> ClusterError {
+    match error {
+        kube::Error::Auth(error) => ClusterError::Unauthorized { message: format!("the credentials can't be had: {}", chain(&error)) },
+        kube::Error::Service(error) => {
+            let connecting =
+                error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(hyper_util::client::legacy::Error::is_connect);
+            if let Some(auth) = find::<kube::client::AuthError>(error.as_ref()) {
+                return ClusterError::Unauthorized { message: format!("the credentials can't be had: {}", chain(auth)) };
+            }
+            let what = if connecting { "the server can't be reached" } else { "the connection to the server broke off" };
+            ClusterError::Unavailable { message: format!("{what}: {}", chain(error.as_ref())), sent: !connecting }
+        }
+        other => ClusterError::Unavailable { message: format!("the connection to the server broke off: {}", chain(&other)), sent: true },
+    }
+}
+
+fn find<'e, E: std::error::Error + 'static>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}

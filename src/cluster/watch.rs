@@ -1,0 +1,187 @@
+//! Watching a kind: what is there, then every change, for as long as it is wanted.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use futures::stream::BoxStream;
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use serde_json::Value;
+
+use super::list::{Selection, typed};
+use super::transport::Call;
+use super::{Cluster, ClusterError, Kind};
+use crate::resource::Object;
+
+/// The server ends a watch after this time, and a new one goes on from there.
+const SERVER_ENDS: u64 = 290;
+
+/// A watch that says nothing for so long (bookmarks come every minute) is dead.
+const SILENCE: Duration = Duration::from_secs(130);
+
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What a watch tells.
+#[derive(Clone, Debug)]
+pub enum WatchEvent {
+    /// All that is there: first of all, and again whenever the server lost track of what was told. What isn't in it is gone.
+    Restarted(Vec<Object>),
+    /// An object was made or changed.
+    Applied(Object),
+    /// An object is gone; its last form.
+    Deleted(Object),
+}
+
+impl Cluster {
+    /// Watches a kind in every namespace. Begins with [`WatchEvent::Restarted`], reconnects by itself, and ends after an error:
+    /// the server stayed away for longer than the server timeout, or refuses.
+    pub fn watch(&self, kind: &Kind, selector: Option<&str>) -> BoxStream<'static, Result<WatchEvent, ClusterError>> {
+        let watch = Watch {
+            cluster: self.clone(),
+            kind: kind.clone(),
+            selector: selector.map(str::to_owned),
+            version: None,
+            body: None,
+            buffer: Vec::new(),
+            ready: VecDeque::new(),
+            away_since: None,
+            over: false,
+        };
+        Box::pin(futures::stream::unfold(watch, |mut watch| async move {
+            if watch.over {
+                return None;
+            }
+            let next = watch.next().await;
+            watch.over = next.is_err();
+            Some((next, watch))
+        }))
+    }
+}
+
+struct Watch {
+    cluster: Cluster,
+    kind: Kind,
+    selector: Option<String>,
+    /// Where to go on; None: list first.
+    version: Option<String>,
+    body: Option<Body>,
+    /// A line that hasn't come to its end.
+    buffer: Vec<u8>,
+    ready: VecDeque<WatchEvent>,
+    away_since: Option<Instant>,
+    over: bool,
+}
+
+impl Watch {
+    async fn next(&mut self) -> Result<WatchEvent, ClusterError> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(event);
+            }
+            let Some(version) = self.version.clone() else {
+                let selection = Selection { labels: self.selector.as_deref(), ..Selection::default() };
+                let (objects, version) = self.cluster.list_at(&self.kind, selection).await?;
+                self.version = Some(version);
+                return Ok(WatchEvent::Restarted(objects));
+            };
+            match &mut self.body {
+                None => self.open(&version).await?,
+                Some(body) => match tokio::time::timeout(SILENCE, body.frame()).await {
+                    Ok(Some(Ok(frame))) => {
+                        if let Ok(data) = frame.into_data() {
+                            self.take_in(&data)?;
+                        }
+                    }
+                    // Ended, broken off or silent: the next one goes on where this one was.
+                    Ok(Some(Err(_)) | None) | Err(_) => {
+                        self.close();
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+
+    async fn open(&mut self, version: &str) -> Result<(), ClusterError> {
+        let selection = Selection { labels: self.selector.as_deref(), ..Selection::default() };
+        let path = format!(
+            "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={SERVER_ENDS}&resourceVersion={version}{}",
+            self.kind.path(None),
+            selection.query()
+        );
+        let error = match self.cluster.transport.open(&Call::get(path)).await {
+            Ok(response) if response.status().is_success() => {
+                self.body = Some(response.into_body());
+                self.away_since = None;
+                self.cluster.transport.is_back();
+                return Ok(());
+            }
+            Ok(response) => {
+                let code = response.status().as_u16();
+                let body = tokio::time::timeout(SILENCE, response.into_body().collect_bytes()).await;
+                ClusterError::from_answer(code, None, &body.ok().and_then(Result::ok).unwrap_or_default())
+            }
+            Err(error) => error,
+        };
+        match &error {
+            ClusterError::Other { code: 410, .. } => {
+                self.version = None;
+                return Ok(());
+            }
+            ClusterError::Unavailable { .. } | ClusterError::TooManyRequests { .. } => {}
+            ClusterError::Other { code, .. } if *code >= 500 => {}
+            ClusterError::Forbidden { message } if message.contains("not yet ready") => {}
+            _ => return Err(error),
+        }
+        if self.away_since.get_or_insert_with(Instant::now).elapsed() > self.cluster.transport.server_timeout() {
+            return Err(error);
+        }
+        self.cluster.transport.is_away(&error.to_string());
+        tokio::time::sleep(PAUSE * 2).await;
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.body = None;
+        self.buffer.clear();
+    }
+
+    /// Takes in a part of the stream: one JSON document a line.
+    fn take_in(&mut self, data: &[u8]) -> Result<(), ClusterError> {
+        self.buffer.extend_from_slice(data);
+        let mut start = 0;
+        while let Some(length) = self.buffer[start..].iter().position(|byte| *byte == b'\n') {
+            let line = &self.buffer[start..start + length];
+            start += length + 1;
+            let Ok(mut event) = serde_json::from_slice::<Value>(line) else { continue };
+            let object = event["object"].take();
+            match event["type"].as_str() {
+                Some(kind @ ("ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK")) => {
+                    if let Some(version) = object["metadata"]["resourceVersion"].as_str() {
+                        self.version = Some(version.to_owned());
+                    }
+                    if kind == "BOOKMARK" {
+                        continue;
+                    }
+                    let Some(object) = typed(object, &self.kind.gvk.api_version(), &self.kind.gvk.kind) else { continue };
+                    self.ready.push_back(if kind == "DELETED" { WatchEvent::Deleted(object) } else { WatchEvent::Applied(object) });
+                }
+                Some("ERROR") => {
+                    let code = object["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+                    self.close();
+                    if code == 410 {
+                        self.version = None;
+                        return Ok(());
+                    }
+                    if code >= 500 || code == 429 {
+                        return Ok(());
+                    }
+                    return Err(ClusterError::from_answer(code, None, object.to_string().as_bytes()));
+                }
+                _ => {}
+            }
+        }
+        self.buffer.drain(..start);
+        Ok(())
+    }
+}
