@@ -1,12 +1,12 @@
 //! One object's part of a plan: what happens to it, field by field, and by which writes.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::resource::{Desired, FieldPath, Object, ObjectKey, Origin, Prior, Scope};
 
 /// What happens to an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// It goes: the stack no longer has it.
@@ -130,7 +130,7 @@ pub struct Conflict {
 }
 
 /// A request that changes the cluster. A change is one or several of them, in order; each is journalled before it is sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Write {
     /// Server-side apply as our manager.
     Apply {
@@ -160,7 +160,7 @@ pub enum Write {
 }
 
 /// What becomes of an object's dependents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Propagation {
     /// They go first, then it: the deletion is over when all is gone.
     Foreground,

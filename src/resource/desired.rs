@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{Digest, FieldPath, Object, ObjectKey, Origin};
 
-/// An object as the stack wants it.
-#[derive(Clone, Debug)]
+/// An object as the stack wants it. Serialised into the journal alone, which is encrypted: it may hold secrets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Desired {
     /// What is applied: exactly the fields that spai shall own, values canonical (`1`, not `1000m`).
     /// Handed-over fields are not in it.
@@ -148,7 +148,7 @@ pub struct Lifecycle {
 }
 
 /// A field that spai sets at creation and then gives away: an autoscaled Deployment's `spec.replicas`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HandOver {
     /// Which field; a path of plain fields.
     pub path: FieldPath,
