@@ -3,7 +3,7 @@
 use crate::resource::ObjectKey;
 
 /// One reason why something isn't ready.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Symptom {
     /// Since when, as the server wrote it.
     pub since: Option<String>,
@@ -16,7 +16,8 @@ pub struct Symptom {
 }
 
 /// Kinds of trouble, as far as somebody acts upon the difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Trouble {
     /// Waiting doesn't help: something has to be changed first.
     Final,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::admission::Symptom;
+use crate::admission::symptoms::Symptom;
 use crate::plan::Action;
 use crate::resource::{Diagnostic, ObjectKey};
 

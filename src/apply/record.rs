@@ -187,8 +187,11 @@ impl Ledger {
         };
         let format = header.get("format").and_then(Value::as_u64).unwrap_or_default();
         if format > u64::from(FORMAT) {
-            return Err(Diagnostic::error("apply::journal", format!("the unfinished run's journal has format {format}, this spai reads {FORMAT}"))
-                .help("finish the run with the newer spai that began it; nothing was touched"));
+            return Err(Diagnostic::error(
+                "apply::journal",
+                format!("the unfinished run's journal has format {format}, this spai reads {FORMAT}"),
+            )
+            .help("finish the run with the newer spai that began it; nothing was touched"));
         }
         let mut ledger = Self::new(serde_json::from_value(header).map_err(unreadable)?);
         for record in records {

@@ -70,7 +70,13 @@ const SERVER_METADATA: &[&str] = &[
     "managedFields",
 ];
 
-fn merge(before: Option<&Value>, after: Option<&Value>, live: Option<&Value>, path: &FieldPath, kept: &mut Vec<FieldPath>) -> Option<Value> {
+fn merge(
+    before: Option<&Value>,
+    after: Option<&Value>,
+    live: Option<&Value>,
+    path: &FieldPath,
+    kept: &mut Vec<FieldPath>,
+) -> Option<Value> {
     if live == after {
         return before.cloned();
     }
@@ -78,7 +84,9 @@ fn merge(before: Option<&Value>, after: Option<&Value>, live: Option<&Value>, pa
         return live.cloned();
     }
     if let Some((before_map, after_map, live_map)) = maps(before, after, live) {
-        return merge_maps(before_map, after_map, live_map, path, kept).filter(|map| !map.is_empty() || before.is_some()).map(Value::Object);
+        return merge_maps(before_map, after_map, live_map, path, kept)
+            .filter(|map| !map.is_empty() || before.is_some())
+            .map(Value::Object);
     }
     if let Some(lists) = lists(before, after, live) {
         if let Some(keys) = merge_keys(&lists) {
@@ -177,9 +185,8 @@ fn merge_keyed(lists: &[&[Value]; 3], keys: &[&str], path: &FieldPath, kept: &mu
     let find = |list: &'_ [Value], id: &str| list.iter().find(|item| identity(item, keys).as_deref() == Some(id)).cloned();
     let [before, after, live] = *lists;
     let mut merged: Vec<(String, Value)> = Vec::new();
-    let element = |item: &Value| {
-        PathElement::Key(keys.iter().filter_map(|key| Some(((*key).to_owned(), item.get(*key)?.clone()))).collect())
-    };
+    let element =
+        |item: &Value| PathElement::Key(keys.iter().filter_map(|key| Some(((*key).to_owned(), item.get(*key)?.clone()))).collect());
     for item in live {
         let Some(id) = identity(item, keys) else { continue };
         let (was, became) = (find(before, &id), find(after, &id));
