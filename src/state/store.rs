@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::resource::{Diagnostic, PriorSet, StackIdentity};
+use crate::resource::{Diagnostic, Digest, PriorSet, StackIdentity};
 
 /// The newest format that this version writes, and reads.
 pub const FORMAT: u32 = 1;
@@ -45,6 +45,15 @@ pub struct RevisionInfo {
     pub objects: usize,
 }
 
+/// What a state stands at, in one line: the inventory in the cluster holds it too, so a lost or older state is noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The newest revision.
+    pub revision: u64,
+    /// The digest over all records of the state.
+    pub digest: Digest,
+}
+
 /// Where what was applied is remembered. All functions are synchronous and open the store only while they run, so a
 /// `plan` works during an `apply`. Errors are diagnostics `state::…`: a corrupt or truncated store is one, never an
 /// empty state; a newer format is one, and leaves the store untouched.
@@ -55,6 +64,9 @@ pub trait StateStore: Send + Sync {
     /// Makes a revision: what every object of the stack is now. Durable when it returns; all or nothing.
     /// `expected` is the revision that the run started from: another one in the store is an error, nothing is written.
     fn commit(&self, binding: &Binding, expected: u64, info: RevisionInfo, prior: &PriorSet) -> Result<(), Diagnostic>;
+
+    /// What the state stands at; None before the first apply.
+    fn head(&self) -> Result<Option<Head>, Diagnostic>;
 
     /// All revisions, the newest first.
     fn history(&self) -> Result<Vec<RevisionInfo>, Diagnostic>;
