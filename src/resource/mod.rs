@@ -10,6 +10,7 @@ mod labels;
 mod object;
 mod path;
 mod prior;
+mod quantity;
 mod sensitive;
 
 pub use desired::{Declared, Desired, Edge, EdgeReason, HandOver, Lifecycle, Scope};
@@ -19,4 +20,5 @@ pub use labels::{FieldManager, MANAGED_BY, PREFIX, StackIdentity};
 pub use object::{Digest, Object, ObjectError};
 pub use path::{FieldPath, PathElement, PathParseError};
 pub use prior::{Prior, PriorSet};
+pub use quantity::{Fraction, Quantity, QuantityError};
 pub use sensitive::Sensitive;
