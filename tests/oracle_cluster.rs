@@ -1,0 +1,234 @@
+//! What `cluster` promises, held against a real API server.
+
+mod support;
+
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use spai::cluster::{Applied, ApplyRequest, Cluster, ClusterError, Deletion, Guard, WatchEvent};
+use spai::plan::Propagation;
+use spai::resource::{FieldManager, GroupKind, Object, ObjectKey};
+
+fn object(value: Value) -> Object {
+    Object::try_from(value).unwrap()
+}
+
+fn config_map(namespace: &str, name: &str, data: Value) -> Object {
+    object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": data}))
+}
+
+fn ours() -> FieldManager {
+    FieldManager("spai:test:oracle".to_owned())
+}
+
+fn request(manager: &FieldManager, guard: Option<Guard>) -> ApplyRequest<'_> {
+    ApplyRequest { manager, force: false, dry_run: false, guard, strict: true }
+}
+
+async fn apply(cluster: &Cluster, object: &Object, guard: Option<Guard>) -> Result<Applied, ClusterError> {
+    cluster.apply(object, &request(&ours(), guard)).await
+}
+
+#[tokio::test]
+async fn an_apply_says_whether_it_created_and_changes_nothing_the_second_time() {
+    let Some(plane) = support::control_plane() else { return };
+    let (cluster, namespace) = (plane.cluster().await, plane.namespace("apply"));
+    let wanted = config_map(&namespace, "a", json!({"k": "v"}));
+    let first = apply(&cluster, &wanted, None).await.unwrap();
+    assert!(first.created && first.warnings.is_empty());
+    let again = apply(&cluster, &wanted, Guard::of(&first.object)).await.unwrap();
+    assert!(!again.created);
+    assert_eq!(again.object.resource_version(), first.object.resource_version());
+    assert_eq!(cluster.get(&wanted.key()).await.unwrap(), Some(again.object));
+}
+
+#[tokio::test]
+async fn a_guard_that_does_not_hold_is_stale_and_nothing_is_written() {
+    let Some(plane) = support::control_plane() else { return };
+    let (cluster, namespace) = (plane.cluster().await, plane.namespace("guard"));
+    let live = apply(&cluster, &config_map(&namespace, "a", json!({"k": "1"})), None).await.unwrap().object;
+    let guard = Guard::of(&live).unwrap();
+    plane.kubectl_out(&["-n", &namespace, "annotate", "configmap", "a", "x=y"]);
+    // Another resourceVersion.
+    let changed = config_map(&namespace, "a", json!({"k": "2"}));
+    assert!(matches!(apply(&cluster, &changed, Some(guard.clone())).await, Err(ClusterError::Stale { .. })));
+    assert!(matches!(cluster.delete(&live.key(), &guard, Propagation::Background, false).await, Err(ClusterError::Stale { .. })));
+    let patch = json!([{"op": "add", "path": "/data/x", "value": "y"}]);
+    let patched = cluster.patch_json(&live.key(), patch, Some(&guard), &ours(), false).await;
+    assert!(matches!(patched, Err(ClusterError::Stale { .. })), "{patched:?}");
+    assert_eq!(cluster.get(&live.key()).await.unwrap().unwrap().value()["data"], json!({"k": "1"}));
+    // Another object of the same name.
+    plane.kubectl_out(&["-n", &namespace, "delete", "configmap", "a"]);
+    assert!(matches!(apply(&cluster, &changed, Some(guard.clone())).await, Err(ClusterError::Stale { .. })), "of a missing object");
+    assert_eq!(cluster.get(&live.key()).await.unwrap(), None);
+    apply(&cluster, &changed, None).await.unwrap();
+    let refused = apply(&cluster, &changed, Some(guard.clone())).await;
+    assert!(matches!(refused, Err(ClusterError::Stale { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_conflict_names_owner_and_field_and_force_takes_it() {
+    let Some(plane) = support::control_plane() else { return };
+    let (cluster, namespace) = (plane.cluster().await, plane.namespace("conflict"));
+    plane.kubectl_apply(
+        "someone",
+        &format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a, namespace: {namespace}}}\ndata: {{a.b: theirs}}\n"),
+    );
+    let wanted = config_map(&namespace, "a", json!({"a.b": "ours"}));
+    let live = cluster.get(&wanted.key()).await.unwrap().unwrap();
+    let Err(ClusterError::Conflict { ownership, .. }) = apply(&cluster, &wanted, Guard::of(&live)).await else { panic!("no conflict") };
+    assert_eq!(ownership.len(), 1);
+    assert_eq!((ownership[0].manager.as_str(), ownership[0].path.to_string().as_str()), ("someone", "data[\"a.b\"]"));
+    let manager = ours();
+    let forced = ApplyRequest { force: true, ..request(&manager, Guard::of(&live)) };
+    assert_eq!(cluster.apply(&wanted, &forced).await.unwrap().object.value()["data"]["a.b"], "ours");
+}
+
+#[tokio::test]
+async fn refusals_are_typed_and_keep_secrets() {
+    let Some(plane) = support::control_plane() else { return };
+    let (cluster, namespace) = (plane.cluster().await, plane.namespace("refuse"));
+    let mut bad = config_map(&namespace, "a", json!({"k": "v"}));
+    bad.value_mut()["spec"] = json!({});
+    let error = apply(&cluster, &bad, None).await.unwrap_err();
+    assert!(matches!(&error, ClusterError::Invalid { .. }) && error.to_string().contains("spec"), "{error:?}");
+    let selectorless = object(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": &*namespace},
+        "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "c"}}, "spec": {"containers": [{"name": "a", "image": "x"}]}}}}));
+    let Err(ClusterError::Invalid { causes, .. }) = apply(&cluster, &selectorless, None).await else { panic!("was not refused") };
+    assert_eq!(causes[0].field, "spec.template.metadata.labels");
+    let secret = object(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": &*namespace},
+        "type": "kubernetes.io/tls", "data": {"tls.crt": "aHVudGVyMi1odW50ZXIy!", "bad key": "c3dvcmRmaXNo"}}));
+    let error = format!("{:?}", apply(&cluster, &secret, None).await.unwrap_err());
+    assert!(!error.contains("aHVudGVy") && !error.contains("c3dvcmRmaXNo") && !error.contains("swordfish"), "{error}");
+    let nowhere = config_map("no-such-namespace-anywhere", "a", json!({}));
+    assert!(matches!(apply(&cluster, &nowhere, None).await, Err(ClusterError::NotFound { .. })));
+    let unknown = object(json!({"apiVersion": "nobody.example/v1", "kind": "Thing", "metadata": {"name": "a"}}));
+    assert_eq!(
+        apply(&cluster, &unknown, None).await.unwrap_err(),
+        ClusterError::NoSuchKind { kind: GroupKind::new("nobody.example", "Thing") }
+    );
+}
+
+#[tokio::test]
+async fn lists_are_whole_and_typed_however_many_pages_they_have() {
+    let Some(plane) = support::control_plane() else { return };
+    let (cluster, namespace) = (plane.cluster().await, plane.namespace("list"));
+    let count = 1203;
+    let created = futures::stream::iter((0..count).map(|n| {
+        let mut one = config_map(&namespace, &format!("n{n:04}"), json!({}));
+        one.set_label("list", &namespace);
+        let cluster = cluster.clone();
+        async move { cluster.create(&one, &ours()).await.map(|_| ()) }
+    }));
+    created.buffer_unordered(32).for_each(|result| async { result.unwrap() }).await;
+    let kinds = cluster.kinds().await.unwrap();
+    let kind = kinds.get(&GroupKind::new("", "ConfigMap")).unwrap();
+    let listed = cluster.list(kind, Some(&format!("list={}", &*namespace))).await.unwrap();
+    assert_eq!(listed.len(), count);
+    assert!(listed.iter().all(|object| object.kind() == "ConfigMap" && object.api_version() == "v1"));
+    assert!(listed.is_sorted_by_key(Object::key));
+    let error = cluster.list(kind, Some("a in (")).await.unwrap_err();
+    assert!(matches!(error, ClusterError::Invalid { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn deletes_end_at_once_or_begin() {
+    let Some(plane) = support::control_plane() else { return };
+    let (cluster, namespace) = (plane.cluster().await, plane.namespace("delete"));
+    let mut held = config_map(&namespace, "held", json!({}));
+    held.value_mut()["metadata"]["finalizers"] = json!(["test.example/held"]);
+    let held = apply(&cluster, &held, None).await.unwrap().object;
+    let free = apply(&cluster, &config_map(&namespace, "free", json!({})), None).await.unwrap().object;
+    let delete =
+        async |object: &Object, dry_run| cluster.delete(&object.key(), &Guard::of(object).unwrap(), Propagation::Background, dry_run).await;
+    assert!(matches!(delete(&free, true).await, Ok(Deletion::Gone)));
+    assert!(cluster.get(&free.key()).await.unwrap().is_some(), "a dry-run deletes nothing");
+    assert!(matches!(delete(&free, false).await, Ok(Deletion::Gone)));
+    assert_eq!(cluster.get(&free.key()).await.unwrap(), None);
+    assert!(matches!(delete(&free, false).await, Ok(Deletion::Gone)), "gone already");
+    let Ok(Deletion::Begun(going)) = delete(&held, false).await else { panic!("a finalizer holds it") };
+    assert!(going.is_being_deleted());
+    plane.kubectl_out(&[
+        "-n",
+        &namespace,
+        "patch",
+        "configmap",
+        "held",
+        "--type=json",
+        "-p",
+        r#"[{"op":"remove","path":"/metadata/finalizers"}]"#,
+    ]);
+}
+
+#[tokio::test]
+async fn a_watch_tells_what_is_there_and_then_every_change() {
+    let Some(plane) = support::control_plane() else { return };
+    let (cluster, namespace) = (plane.cluster().await, plane.namespace("watch"));
+    let labelled = |data: Value| {
+        let mut object = config_map(&namespace, "a", data);
+        object.set_label("watch", &namespace);
+        object
+    };
+    let live = apply(&cluster, &labelled(json!({"k": "1"})), None).await.unwrap().object;
+    let kinds = cluster.kinds().await.unwrap();
+    let mut events = cluster.watch(kinds.get(&live.gvk().group_kind()).unwrap(), Some(&format!("watch={}", &*namespace)));
+    let Some(Ok(WatchEvent::Restarted(first))) = events.next().await else { panic!("begins with what is there") };
+    assert_eq!(first, [live.clone()]);
+    let live = apply(&cluster, &labelled(json!({"k": "2"})), Guard::of(&live)).await.unwrap().object;
+    let Some(Ok(WatchEvent::Applied(changed))) = events.next().await else { panic!("then changes") };
+    assert_eq!(changed, live);
+    cluster.delete(&live.key(), &Guard::of(&live).unwrap(), Propagation::Background, false).await.unwrap();
+    let Some(Ok(WatchEvent::Deleted(gone))) = events.next().await else { panic!("and what goes") };
+    assert_eq!(gone.key(), live.key());
+}
+
+#[tokio::test]
+async fn the_target_is_known_by_the_uid_of_kube_system() {
+    let Some(plane) = support::control_plane() else { return };
+    let target = plane.cluster().await.target("root").await.unwrap();
+    assert_eq!(target.context, "spai-test");
+    assert_eq!(target.cluster_uid, plane.kubectl_out(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]));
+    assert!(target.server_version.starts_with("v1."), "{}", target.server_version);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_goes_away_is_waited_for_and_no_longer_than_said() {
+    use spai::cluster::Outage;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+    let Some(plane) = support::own_control_plane(&["--no-controllers"]) else { return };
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let observer = {
+        let seen = seen.clone();
+        Arc::new(move |outage: &Outage| seen.lock().unwrap().push(outage.clone()))
+    };
+    let cluster = plane.cluster_waiting(Duration::from_secs(40)).await.observed(observer);
+    let wanted = config_map("default", "a", json!({"k": "1"}));
+    let live = apply(&cluster, &wanted, None).await.unwrap().object;
+    let kind = cluster.kinds().await.unwrap().get(&GroupKind::new("", "ConfigMap")).unwrap().clone();
+    let mut events = cluster.watch(&kind, None);
+    assert!(matches!(events.next().await, Some(Ok(WatchEvent::Restarted(_)))));
+    plane.kill("apiserver");
+
+    let impatient = plane.cluster_waiting(Duration::from_millis(300)).await;
+    let error = impatient.get(&ObjectKey::new("", "ConfigMap", Some("default"), "a")).await.unwrap_err();
+    assert!(matches!(error, ClusterError::Unavailable { sent: false, .. }), "{error:?}");
+
+    let changed = config_map("default", "a", json!({"k": "2"}));
+    let (read, written, ()) = tokio::join!(
+        cluster.get(&wanted.key()),
+        // Nothing listens, so nothing can have been done: it is sent again.
+        apply(&cluster, &changed, Guard::of(&live)),
+        async { tokio::task::block_in_place(|| plane.start("apiserver")) },
+    );
+    assert!(read.unwrap().is_some());
+    assert_eq!(written.unwrap().object.value()["data"]["k"], "2");
+    loop {
+        match events.next().await {
+            Some(Ok(WatchEvent::Applied(object))) if object.name() == "a" => break,
+            Some(Ok(_)) => {}
+            other => panic!("the watch goes on after the server is back: {other:?}"),
+        }
+    }
+    let seen = seen.lock().unwrap();
+    assert!(matches!(seen.first(), Some(Outage::Away { .. })) && seen.contains(&Outage::Back), "{seen:?}");
+}
