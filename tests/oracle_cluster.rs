@@ -195,7 +195,7 @@ async fn a_server_that_goes_away_is_waited_for_and_no_longer_than_said() {
     use spai::cluster::Outage;
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
-    let Some(plane) = support::own_control_plane(&["--no-controllers"]) else { return };
+    let Some(plane) = support::own_control_plane(&["--no-controllers"]).map(Arc::new) else { return };
     let seen = Arc::new(Mutex::new(Vec::new()));
     let observer = {
         let seen = seen.clone();
@@ -214,12 +214,14 @@ async fn a_server_that_goes_away_is_waited_for_and_no_longer_than_said() {
     assert!(matches!(error, ClusterError::Unavailable { sent: false, .. }), "{error:?}");
 
     let changed = config_map("default", "a", json!({"k": "2"}));
-    let (read, written, ()) = tokio::join!(
-        cluster.get(&wanted.key()),
-        // Nothing listens, so nothing can have been done: it is sent again.
-        apply(&cluster, &changed, Guard::of(&live)),
-        async { tokio::task::block_in_place(|| plane.start("apiserver")) },
-    );
+    let key = wanted.key();
+    let back = tokio::task::spawn_blocking({
+        let plane = plane.clone();
+        move || plane.start("apiserver")
+    });
+    // Nothing listens, so nothing can have been done: the write is sent again.
+    let (read, written) = tokio::join!(cluster.get(&key), apply(&cluster, &changed, Guard::of(&live)));
+    back.await.unwrap();
     assert!(read.unwrap().is_some());
     assert_eq!(written.unwrap().object.value()["data"]["k"], "2");
     loop {

@@ -183,6 +183,12 @@ impl std::ops::Deref for Namespace {
     }
 }
 
+impl std::fmt::Display for Namespace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
 impl Drop for Namespace {
     fn drop(&mut self) {
         delete_namespaces(&self.kubeconfig, &[&self.name]);
