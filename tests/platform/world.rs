@@ -48,14 +48,14 @@ impl Ran {
 /// A control plane: the run's shared one, or one of this test's own.
 pub struct ControlPlane {
     pub kubeconfig: PathBuf,
-    run: Option<TempDir>,
+    own: bool,
 }
 
 impl ControlPlane {
     /// The shared one, or None where there is none and nobody demands it.
     pub fn shared() -> Option<Self> {
         match std::env::var_os("SPAI_TEST_KUBECONFIG") {
-            Some(kubeconfig) => Some(Self { kubeconfig: kubeconfig.into(), run: None }),
+            Some(kubeconfig) => Some(Self { kubeconfig: kubeconfig.into(), own: false }),
             None => {
                 assert!(
                     std::env::var("SPAI_REQUIRE_CONTROL_PLANE").as_deref() != Ok("1"),
@@ -70,31 +70,31 @@ impl ControlPlane {
     /// One that the test may break.
     pub fn own() -> Option<Self> {
         Self::shared()?;
-        let run = TempDir::new().unwrap();
-        let up = Command::new(script("up")).arg("--run").arg(run.path()).output().unwrap();
-        assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
-        let kubeconfig = String::from_utf8(up.stdout).unwrap().trim().into();
-        Some(Self { kubeconfig, run: Some(run) })
+        let up = script(&["up", "--quiet"]);
+        Some(Self { kubeconfig: up.trim().into(), own: true })
     }
 
     /// Kills its API server, or starts it again, on the same port and data.
     pub fn apiserver(&self, verb: &str) {
-        let run = self.run.as_ref().expect("only an own control plane may be broken");
-        let done = Command::new(script("apiserver")).arg(verb).arg(run.path()).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert!(self.own, "the shared one must not be broken");
+        script(&[verb, &self.kubeconfig.to_string_lossy(), "apiserver"]);
     }
 }
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        if let Some(run) = &self.run {
-            let _ = Command::new(script("down")).arg(run.path()).output();
+        if self.own {
+            script(&["down", &self.kubeconfig.to_string_lossy()]);
         }
     }
 }
 
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/control-plane").join(name)
+/// Runs `tests/control-plane/control-plane`; what it printed.
+fn script(arguments: &[&str]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/control-plane/control-plane");
+    let output = Command::new(path).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// One test's surroundings.
