@@ -49,3 +49,11 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Err(error) => Err(error),
     }
 }
+
+/// Moves `dir/name` to `aside/name`; nothing happens if it isn't there.
+pub(super) fn move_into(dir: &Path, name: &str, aside: &Path) -> io::Result<()> {
+    match fs::rename(dir.join(name), aside.join(name)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

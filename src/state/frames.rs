@@ -60,7 +60,7 @@ pub(super) fn write(out: &mut Vec<u8>, chain: &mut Chain, kind: Kind, payload: &
 #[derive(Debug)]
 pub(super) struct Frames {
     /// Kind of each, and where its payload is.
-    pub(super) frames: Vec<(Kind, Range<usize>)>,
+    pub(super) payloads: Vec<(Kind, Range<usize>)>,
     /// Where the last one ends.
     pub(super) end: usize,
     /// Its check.
@@ -93,12 +93,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Frames, FrameError> {
             _ => FrameError::Corrupt { frames: 0, offset: 0 },
         });
     }
-    let mut parsed = Frames { frames: Vec::new(), end: line.len(), chain, torn: false };
+    let mut parsed = Frames { payloads: Vec::new(), end: line.len(), chain, torn: false };
     while parsed.end < bytes.len() {
         match frame(&bytes[parsed.end..], &parsed.chain) {
             Some((kind, length, chain)) => {
                 let start = parsed.end + HEAD;
-                parsed.frames.push((kind, start..start + length));
+                parsed.payloads.push((kind, start..start + length));
                 parsed.end = start + length + CHECK;
                 parsed.chain = chain;
             }
@@ -106,7 +106,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Frames, FrameError> {
                 parsed.torn = true;
                 break;
             }
-            None => return Err(FrameError::Corrupt { frames: parsed.frames.len(), offset: parsed.end }),
+            None => return Err(FrameError::Corrupt { frames: parsed.payloads.len(), offset: parsed.end }),
         }
     }
     Ok(parsed)
@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn payloads(bytes: &[u8]) -> Result<Vec<Vec<u8>>, FrameError> {
-        Ok(parse(bytes)?.frames.into_iter().map(|(_, range)| bytes[range].to_vec()).collect())
+        Ok(parse(bytes)?.payloads.into_iter().map(|(_, range)| bytes[range].to_vec()).collect())
     }
 
     const THREE: [&[u8]; 3] = [b"first", b"", b"the third and longest of the three"];
@@ -187,7 +187,7 @@ mod tests {
         for length in 0..whole.len() {
             match parse(&whole[..length]) {
                 Ok(parsed) => {
-                    assert_eq!(payloads(&whole[..length]).unwrap(), THREE[..parsed.frames.len()]);
+                    assert_eq!(payloads(&whole[..length]).unwrap(), THREE[..parsed.payloads.len()]);
                     assert_eq!(parsed.torn, parsed.end < length);
                 }
                 Err(error) => {
@@ -216,7 +216,9 @@ mod tests {
         let part = |n: usize| &whole[first_line + n * size..first_line + (n + 1) * size];
         for order in [vec![0, 2], vec![1, 0, 2], vec![0, 0, 1, 2], vec![1, 2]] {
             let mut bytes = whole[..first_line].to_vec();
-            order.iter().for_each(|n| bytes.extend_from_slice(part(*n)));
+            for n in &order {
+                bytes.extend_from_slice(part(*n));
+            }
             assert!(parse(&bytes).is_err(), "{order:?}");
         }
     }
@@ -228,14 +230,14 @@ mod tests {
         bytes.resize(sound + 4096, 0);
         let parsed = parse(&bytes).unwrap();
         assert!(parsed.torn);
-        assert_eq!((parsed.frames.len(), parsed.end), (3, sound));
+        assert_eq!((parsed.payloads.len(), parsed.end), (3, sound));
 
         let long = journal(&[b"short", &[7; 2000]]);
         let mut lost = long.clone();
         lost[1024..].fill(0);
         let parsed = parse(&lost).unwrap();
         assert!(parsed.torn);
-        assert_eq!(parsed.frames.len(), 1);
+        assert_eq!(parsed.payloads.len(), 1);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::key::DecryptError;
 use super::{StateKey, files};
 
 /// The journal of an unfinished run, within the state's folder.
-const FILE: &str = "journal";
+pub(super) const FILE: &str = "journal";
 /// What a journal becomes when its run is over; the next one replaces it.
 const FINISHED: &str = "journal.finished";
 
@@ -149,8 +149,8 @@ impl Journal {
             FrameError::Corrupt { frames, offset } => corrupt(&path, &format!("record {frames}, at byte {offset}, doesn't check")),
         })?;
         let mut reader: Option<Reader> = None;
-        let mut values = Vec::with_capacity(parsed.frames.len());
-        for (number, (kind, range)) in parsed.frames.iter().enumerate() {
+        let mut values = Vec::with_capacity(parsed.payloads.len());
+        for (number, (kind, range)) in parsed.payloads.iter().enumerate() {
             let payload = &bytes[range.clone()];
             match kind {
                 Kind::Key => reader = Some(Reader::begin(key, payload, &path)?),
