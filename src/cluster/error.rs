@@ -162,6 +162,8 @@ impl ClusterError {
                 let asked = (details.retry_after_seconds > 0).then(|| Duration::from_secs(details.retry_after_seconds));
                 Self::TooManyRequests { retry_after: retry_after.or(asked), message }
             }
+            // What the schema doesn't have is refused before anything is done, and yet called an error of the server's own.
+            (500, _) if message.starts_with(UNTYPED) => Self::Invalid { causes: untyped_causes(&message), message },
             // 504 and the like may come after the server, or a proxy before it, has begun.
             (502..=504, _) => Self::Unavailable { message, sent: true },
             (code, reason) => Self::Other { code, reason: reason.to_owned(), message },
@@ -229,10 +231,58 @@ impl From<ClusterError> for Diagnostic {
     }
 }
 
+/// How a refusal begins whose object doesn't fit its schema.
+const UNTYPED: &str = "failed to create typed patch object";
+
+/// `….: .spec.a: field not declared in schema`, or several such lines after `errors:`.
+fn untyped_causes(message: &str) -> Vec<Cause> {
+    let Some((_, found)) = message.split_once("): ") else { return Vec::new() };
+    let lines = found.lines().map(str::trim).filter(|line| line.starts_with('.'));
+    let cause = |line: &str| {
+        let (field, text) = line.split_once(": ")?;
+        Some(Cause { field: field.trim_start_matches('.').to_owned(), message: text.to_owned(), reason: "FieldValueInvalid".to_owned() })
+    };
+    lines.filter_map(cause).collect()
+}
+
 /// What an answer that is no `Status` says: proxies answer in HTML or plain text. The first line, bounded.
 fn plain_text(code: u16, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..500).unwrap_or(body)).into_owned();
     let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('<')).unwrap_or_default();
     let line: String = line.chars().filter(|c| !c.is_control()).collect();
     if line.is_empty() { format!("the server answered {code}") } else { format!("the server answered {code}: {line}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(code: u16, body: &str) -> ClusterError {
+        ClusterError::from_answer(code, None, body.as_bytes())
+    }
+
+    #[test]
+    fn a_conflict_of_owners_is_not_a_stale_object() {
+        let owners = r#"{"reason": "Conflict", "message": "Apply failed", "details": {"causes": [
+            {"reason": "FieldManagerConflict", "message": "conflict with \"a\"", "field": ".spec.replicas"}]}}"#;
+        let ClusterError::Conflict { ownership, .. } = answer(409, owners) else { panic!("no conflict") };
+        assert_eq!(ownership[0].path.to_string(), "spec.replicas");
+        assert!(matches!(answer(409, r#"{"reason": "Conflict", "message": "uid mismatch"}"#), ClusterError::Stale { .. }));
+        assert!(matches!(answer(409, r#"{"reason": "AlreadyExists", "message": "x"}"#), ClusterError::AlreadyExists { .. }));
+    }
+
+    #[test]
+    fn what_the_schema_does_not_have_is_the_objects_fault() {
+        let message = r#"{"code": 500, "message": "failed to create typed patch object (a/b; /v1, Kind=ConfigMap): errors:\n  .spec: field not declared in schema\n  .x: field not declared in schema"}"#;
+        let ClusterError::Invalid { causes, .. } = answer(500, message) else { panic!("not invalid") };
+        assert_eq!(causes.iter().map(|cause| cause.field.as_str()).collect::<Vec<_>>(), ["spec", "x"]);
+    }
+
+    #[test]
+    fn what_is_no_status_is_told_in_one_short_line() {
+        let error = answer(503, "<html>\n<body>\nupstream connect error\u{1b}[31m\n</body>");
+        assert_eq!(error, ClusterError::Unavailable { message: "the server answered 503: upstream connect error[31m".into(), sent: true });
+        assert_eq!(answer(418, "").to_string(), "the server answered 418");
+        assert!(answer(400, &"x".repeat(100_000)).to_string().len() < 600);
+    }
 }

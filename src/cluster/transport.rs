@@ -133,7 +133,7 @@ impl Transport {
                 ClusterError::TooManyRequests { retry_after, .. } => retry_after.unwrap_or(pause),
                 ClusterError::Unavailable { sent, .. } if call.reads() || !sent => pause,
                 _ if call.reads() && is_passing(&error) => pause,
-                _ if is_quota_race(&error) => pause,
+                _ if is_not_yet(&error) => pause,
                 _ => {
                     if !error.is_outage() {
                         self.is_back();
@@ -203,16 +203,18 @@ impl Transport {
 fn is_passing(error: &ClusterError) -> bool {
     match error {
         ClusterError::Other { code, .. } => *code >= 500,
-        // While it starts, its own roles aren't there yet.
-        ClusterError::Forbidden { message } => message.contains("not yet ready to handle request") || message.contains("RBAC: clusterrole"),
         _ => false,
     }
 }
 
-/// Two creates at once in a namespace with a quota: one of them lost the race for the quota's object, not for its own.
-/// The server says so before it does anything.
-fn is_quota_race(error: &ClusterError) -> bool {
-    matches!(error, ClusterError::Stale { message } if message.contains("Operation cannot be fulfilled on resourcequotas"))
+/// Refusals that pass by themselves, and come before anything is done: the server is still starting; or two creates at once
+/// in a namespace with a quota, of which one lost the race for the quota's object (not for its own).
+fn is_not_yet(error: &ClusterError) -> bool {
+    match error {
+        ClusterError::Forbidden { message } => message.contains("not yet ready to handle request"),
+        ClusterError::Stale { message } => message.contains("Operation cannot be fulfilled on resourcequotas"),
+        _ => false,
+    }
 }
 
 /// Whether a request that failed ever reached a server.
