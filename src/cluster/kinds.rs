@@ -1,6 +1,7 @@
 //! What kinds the cluster serves, from aggregated discovery: two requests, however many groups there are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -69,7 +70,8 @@ pub(super) fn segment(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) && name != "." && name != ".." {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

@@ -78,13 +78,11 @@ impl Cluster {
                 other => other?,
             };
             let (next, version) = read_page(kind, page, &mut objects)?;
-            match next {
-                Some(token) => path = format!("{first}&continue={}", segment(&token)),
-                None => {
-                    objects.sort_by_cached_key(Object::key);
-                    return Ok((objects, version));
-                }
-            }
+            let Some(token) = next else {
+                objects.sort_by_cached_key(Object::key);
+                return Ok((objects, version));
+            };
+            path = format!("{first}&continue={}", segment(&token));
         }
     }
 }

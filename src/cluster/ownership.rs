@@ -59,9 +59,8 @@ fn ends_in_free_keys(elements: &[PathElement]) -> bool {
     let PathElement::Field(parent) = parent else { return false };
     match name.as_str() {
         "labels" | "annotations" => parent == "metadata",
-        "matchLabels" | "nodeSelector" => true,
+        "matchLabels" | "nodeSelector" | "hard" | "limits" | "requests" | "default" | "defaultRequest" | "max" | "min" => true,
         "selector" => parent == "spec",
-        "hard" | "limits" | "requests" | "default" | "defaultRequest" | "max" | "min" => true,
         _ => false,
     }
 }

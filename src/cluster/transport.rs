@@ -17,7 +17,7 @@ use super::connect::chain;
 use super::{ClusterError, Outage, OutageObserver};
 
 /// An answer that doesn't begin within this time is given up: nobody waits for ever on a black hole.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// The first pause before a request is repeated; each next one is twice as long, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

@@ -84,20 +84,18 @@ impl Watch {
                 self.version = Some(version);
                 return Ok(WatchEvent::Restarted(objects));
             };
-            match &mut self.body {
-                None => self.open(&version).await?,
-                Some(body) => match tokio::time::timeout(SILENCE, body.frame()).await {
-                    Ok(Some(Ok(frame))) => {
-                        if let Ok(data) = frame.into_data() {
-                            self.take_in(&data)?;
-                        }
-                    }
-                    // Ended, broken off or silent: the next one goes on where this one was.
-                    Ok(Some(Err(_)) | None) | Err(_) => {
-                        self.close();
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                },
+            let Some(body) = &mut self.body else {
+                self.open(&version).await?;
+                continue;
+            };
+            if let Ok(Some(Ok(frame))) = tokio::time::timeout(SILENCE, body.frame()).await {
+                if let Ok(data) = frame.into_data() {
+                    self.take_in(&data)?;
+                }
+            } else {
+                // Ended, broken off or silent: the next one goes on where this one was.
+                self.close();
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Writing: every change carries what it expects to find, so that it changes nothing else.
 
+use std::fmt::Write as _;
+
 use http::Method;
 use serde_json::{Value, json};
 
@@ -99,24 +101,24 @@ impl Cluster {
     pub async fn patch_json(
         &self,
         key: &ObjectKey,
-        patch: Value,
+        operations: Value,
         guard: Option<&Guard>,
         manager: &FieldManager,
         dry_run: bool,
     ) -> Result<Object, ClusterError> {
-        let mut operations = Vec::new();
+        let mut guarded = Vec::new();
         if let Some(guard) = guard {
             // A resourceVersion is of one object only, so it stands for the uid as well. Replacing it (and not
             // testing it) makes a mismatch a 409.
-            operations.push(json!({"op": "replace", "path": "/metadata/resourceVersion", "value": guard.resource_version}));
+            guarded.push(json!({"op": "replace", "path": "/metadata/resourceVersion", "value": guard.resource_version}));
         }
-        match patch {
-            Value::Array(more) => operations.extend(more),
-            one => operations.push(one),
+        match operations {
+            Value::Array(more) => guarded.extend(more),
+            one => guarded.push(one),
         }
         let kind = self.kind_of(&key.group_kind(), None).await?;
         let path = kind.object_path(key.namespace.as_deref(), &key.name) + &Query::of(manager, dry_run).0;
-        let call = write_call(Method::PATCH, path, "application/json-patch+json", &Value::Array(operations));
+        let call = write_call(Method::PATCH, path, "application/json-patch+json", &Value::Array(guarded));
         object(&self.transport.call(&call).await?)
     }
 
@@ -192,7 +194,8 @@ impl Query {
     }
 
     fn and(mut self, name: &str, value: &str) -> Self {
-        self.0 += &format!("&{name}={value}");
+        // Writing to a String cannot fail.
+        let _ = write!(self.0, "&{name}={value}");
         self
     }
 }

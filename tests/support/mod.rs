@@ -15,6 +15,7 @@
 //! `SPAI_TEST_KUBECONFIG` names the shared one. Without it these tests are left out, and say so; with
 //! `SPAI_REQUIRE_CONTROL_PLANE=1` they fail instead.
 #![allow(dead_code, reason = "every test file takes what it needs")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking; lints know only test functions as tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
