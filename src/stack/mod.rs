@@ -2,14 +2,33 @@
 //!
 //! Owns [`Stack`] and the typed model ([`model`]) of what files may say. The model's doc comments are the schema:
 //! `schemars` makes the JSON Schema of them that editors read, `spai schema` prints and the validator walks.
+//!
+//! [`Sources`] → [`Stack::load`] (parsed, names checked) → [`Stack::resolve`]: per environment a draft (which service runs where, its layers
+//! laid over each other), then references, then the typed [`Resolved`] that the compiler reads.
 
+mod defaults;
+mod draft;
+mod evaluate;
+mod gather;
+mod inputs;
+mod known;
+mod layer;
 mod load;
+mod manifest;
 pub mod model;
+mod moved;
+mod names;
 pub mod naming;
 pub mod node;
+mod reference;
+mod resolve;
 mod resolved;
+mod secrets;
+mod shape_seam;
 mod sources;
+#[cfg(test)]
+mod tests;
 
-pub use load::{ResolveOptions, Stack};
+pub use load::{File, ResolveOptions, Stack};
 pub use resolved::{Instance, Manifest, Place, PlaceKind, PlaceSecret, Provenance, Resolved, ScopedPatch, Spoken};
 pub use sources::Sources;

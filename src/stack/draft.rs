@@ -1,0 +1,359 @@
+//! Which places there are in an environment and which service runs in which: everything layered, nothing resolved yet.
+
+use std::collections::BTreeMap;
+
+use crate::resource::{Diagnostic, Diagnostics, Origin};
+
+use super::evaluate::{Evaluation, Scope};
+use super::gather::Voices;
+use super::inputs::InputValue;
+use super::layer::Layered;
+use super::load::Stack;
+use super::node::{Node, NodeValue};
+use super::{ResolveOptions, inputs, names, naming};
+
+/// A stack in an environment, layered.
+pub struct Draft<'s> {
+    /// Its files.
+    pub stack: &'s Stack,
+    /// The environment's name and file.
+    pub environment: (&'s str, &'s Node),
+    /// The root of namespaces.
+    pub root: String,
+    /// Inputs' values.
+    pub inputs: BTreeMap<String, InputValue>,
+    /// Tiers as they are here.
+    pub tiers: BTreeMap<String, Layered>,
+    /// Tenants that are here, and their tiers.
+    pub tenants: BTreeMap<&'s str, &'s str>,
+    /// Namespaces that services run in.
+    pub places: Vec<DraftPlace<'s>>,
+    /// Services by place and name.
+    pub instances: BTreeMap<(usize, &'s str), Layered>,
+    /// Services that don't run in a place where they could, and why.
+    pub absent: BTreeMap<(usize, &'s str), Absence>,
+    /// Each service's scope.
+    pub scopes: BTreeMap<&'s str, &'static str>,
+}
+
+/// A namespace that services run in.
+#[derive(Clone, Debug)]
+pub struct DraftPlace<'s> {
+    /// Whose it is.
+    pub owner: Owner<'s>,
+    /// Its Kubernetes name.
+    pub namespace: String,
+    /// Where it was declared.
+    pub origin: Origin,
+}
+
+/// Whose a place is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner<'s> {
+    /// A tenant's, and its tier.
+    Tenant(&'s str, &'s str),
+    /// A tier's.
+    Tier(&'s str),
+    /// The environment's.
+    Environment,
+}
+
+impl<'s> Owner<'s> {
+    /// The tier, if there is one.
+    pub fn tier(&self) -> Option<&'s str> {
+        match self {
+            Self::Tenant(_, tier) | Self::Tier(tier) => Some(tier),
+            Self::Environment => None,
+        }
+    }
+}
+
+/// Why a service isn't somewhere, and the line that says so.
+#[derive(Clone, Debug)]
+pub struct Absence {
+    /// `is not for tier free`.
+    pub reason: String,
+    /// The line.
+    pub origin: Origin,
+}
+
+impl<'s> Draft<'s> {
+    /// Layers the stack for one environment.
+    pub fn of(stack: &'s Stack, environment: (&'s str, &'s Node), options: &ResolveOptions, diagnostics: &mut Diagnostics) -> Self {
+        let (name, file) = environment;
+        let root = options.root_namespace.clone().or_else(|| file.get("namespace").and_then(Node::as_str).map(str::to_owned));
+        let mut draft = Self {
+            stack,
+            environment,
+            root: root.unwrap_or_else(|| naming::kubernetes_name(&format!("{}-{name}", stack.name()))),
+            inputs: BTreeMap::new(),
+            tiers: BTreeMap::new(),
+            tenants: BTreeMap::new(),
+            places: Vec::new(),
+            instances: BTreeMap::new(),
+            absent: BTreeMap::new(),
+            scopes: BTreeMap::new(),
+        };
+        let voices = draft.voices(None, None);
+        let declared = voices.section("inputs", diagnostics);
+        draft.inputs = inputs::values(&declared, file, options, stack.sources(), diagnostics);
+        for (tier, entry) in stack.root().entries(&["tiers"]) {
+            let layered = voices.tier_of(tier, &entry.key_origin, diagnostics);
+            draft.tiers.insert(tier.clone(), layered);
+        }
+        draft.choose_tenants(diagnostics);
+        draft.make_places();
+        for (service, file) in stack.services() {
+            if !file.broken {
+                draft.deploy(service, &file.node, options, diagnostics);
+            }
+        }
+        draft.check_unsets(diagnostics);
+        draft
+    }
+
+    /// The files that speak of a tier and a tenant here.
+    pub fn voices(&self, tier: Option<&'s str>, tenant: Option<&'s str>) -> Voices<'s> {
+        let tenant = tenant.and_then(|name| Some((name, &self.stack.tenants().get(name)?.node)));
+        Voices { stack: self.stack.root(), environment: self.environment, tier, tenant }
+    }
+
+    /// The files that speak of a place.
+    pub fn voices_of(&self, place: usize) -> Voices<'s> {
+        match self.places[place].owner {
+            Owner::Tenant(tenant, tier) => self.voices(Some(tier), Some(tenant)),
+            Owner::Tier(tier) => self.voices(Some(tier), None),
+            Owner::Environment => self.voices(None, None),
+        }
+    }
+
+    /// The environment's file.
+    pub fn file(&self) -> &'s Node {
+        self.environment.1
+    }
+
+    /// The place of an owner.
+    pub fn place_of(&self, owner: &Owner<'_>) -> Option<usize> {
+        self.places.iter().position(|place| place.owner == *owner)
+    }
+
+    /// Whether a tier's tenants share their services' instances.
+    pub fn is_pooled(&self, tier: &str) -> bool {
+        self.tiers.get(tier).and_then(|tier| tier.node.get("isolation")).and_then(Node::as_str) == Some("pooled")
+    }
+
+    /// Where the instance of a service runs that something in `place` talks to; or why there is none.
+    pub fn find(&self, place: usize, service: &str) -> Result<usize, Absence> {
+        let owner = &self.places[place].owner;
+        let mut candidates = vec![place];
+        candidates.extend(owner.tier().and_then(|tier| self.place_of(&Owner::Tier(tier))));
+        candidates.extend(self.place_of(&Owner::Environment));
+        for candidate in &candidates {
+            if let Some((key, _)) = self.instances.get_key_value(&(*candidate, service)) {
+                return match self.excluded_tier(&self.instances[key], *candidate, owner.tier()) {
+                    Some(absence) => Err(absence),
+                    None => Ok(*candidate),
+                };
+            }
+        }
+        if let Some(absence) = candidates.iter().find_map(|candidate| self.absent.get(&(*candidate, service))) {
+            return Err(absence.clone());
+        }
+        let origin = self.stack.services().get(service).map_or_else(|| self.file().origin.clone(), |file| file.node.origin.clone());
+        let reason = match (self.scopes.get(service), owner) {
+            (Some(&"tenant"), Owner::Tier(_)) => "has an instance for each tenant, and this one is of a whole tier".to_owned(),
+            (Some(&"tenant"), Owner::Environment) => "has an instance for each tenant, and this one is of the whole environment".to_owned(),
+            (Some(&"tier"), Owner::Environment) => "has an instance for each tier, and this one is of the whole environment".to_owned(),
+            _ => "runs nowhere here".to_owned(),
+        };
+        Err(Absence { reason, origin })
+    }
+
+    /// An environment's instance may be for some tiers' tenants alone.
+    fn excluded_tier(&self, instance: &Layered, place: usize, tier: Option<&str>) -> Option<Absence> {
+        let tier = tier.filter(|_| self.places[place].owner == Owner::Environment)?;
+        let tiers = instance.node.get("tiers")?;
+        let excluded = matches!(tiers.value, NodeValue::Array(_)) && !tiers.items().iter().any(|item| item.as_str() == Some(tier));
+        excluded.then(|| not_for(tier, tiers))
+    }
+
+    fn choose_tenants(&mut self, diagnostics: &mut Diagnostics) {
+        let (environment, file) = self.environment;
+        let wanted = file.get("tenants");
+        for (tenant, source) in self.stack.tenants() {
+            let listed = wanted.and_then(|list| list.items().iter().find(|item| item.as_str() == Some(tenant)));
+            let own = source.node.get("environments");
+            let at_home = own.is_none_or(|list| list.items().iter().any(|item| item.as_str() == Some(environment)));
+            if let (Some(listed), Some(own), false) = (listed, own, at_home) {
+                diagnostics.push(
+                    Diagnostic::error("stack::tenant_environment", format!("is tenant `{tenant}` in environment `{environment}`, or not?"))
+                        .at(&listed.origin, "the environment lists the tenant")
+                        .at(&own.origin, "the tenant's own list leaves the environment out")
+                        .help("add it to the tenant's `environments`, or take it off the environment's `tenants`"),
+                );
+            }
+            if !at_home || (wanted.is_some() && listed.is_none()) {
+                continue;
+            }
+            let tier = source.node.get("tier").and_then(Node::as_str);
+            if let Some((tier, _)) = self.stack.root().entries(&["tiers"]).find(|(name, _)| Some(name.as_str()) == tier) {
+                self.tenants.insert(tenant, tier);
+            }
+        }
+    }
+
+    /// A namespace for each tenant of a dedicated tier, and for each pooled tier. Others come with the services that run there.
+    fn make_places(&mut self) {
+        for (tenant, tier) in self.tenants.clone() {
+            if self.is_pooled(tier) {
+                self.ensure_place(Owner::Tier(tier));
+            } else {
+                self.ensure_place(Owner::Tenant(tenant, tier));
+            }
+        }
+    }
+
+    fn ensure_place(&mut self, owner: Owner<'s>) -> usize {
+        if let Some(place) = self.place_of(&owner) {
+            return place;
+        }
+        let (namespace, origin) = match owner {
+            Owner::Tenant(tenant, _) => {
+                (naming::tenant_namespace(&self.root, tenant), self.stack.tenants().get(tenant).map(|file| file.node.origin.clone()))
+            }
+            Owner::Tier(tier) => (
+                naming::tier_namespace(&self.root, tier),
+                self.stack.root().entries(&["tiers"]).find(|(name, _)| *name == tier).map(|(_, entry)| entry.key_origin.clone()),
+            ),
+            Owner::Environment => (naming::shared_namespace(&self.root), None),
+        };
+        self.places.push(DraftPlace { owner, namespace, origin: origin.unwrap_or_else(|| self.file().origin.clone()) });
+        self.places.len() - 1
+    }
+
+    /// Finds out where a service runs.
+    fn deploy(&mut self, service: &'s str, file: &'s Node, options: &ResolveOptions, diagnostics: &mut Diagnostics) {
+        let general = self.voices(None, None).service(service, file, options.strategy, diagnostics);
+        let scope = match general.node.get("scope").and_then(Node::as_str) {
+            Some("environment") => "environment",
+            Some("tier") => "tier",
+            _ => "tenant",
+        };
+        self.scopes.insert(service, scope);
+        if let Some(list) = self.file().get("services") {
+            if !list.items().iter().any(|item| item.as_str() == Some(service)) {
+                let reason = format!("isn't among the services of environment `{}`", self.environment.0);
+                let absence = Absence { reason, origin: list.origin.clone() };
+                for place in 0..self.places.len() {
+                    self.absent.insert((place, service), absence.clone());
+                }
+                return;
+            }
+        }
+        let owners: Vec<Owner<'s>> = match scope {
+            "environment" => vec![Owner::Environment],
+            "tier" => {
+                let mut tiers: Vec<&'s str> = self.tenants.values().copied().collect();
+                tiers.sort_unstable();
+                tiers.dedup();
+                tiers.into_iter().map(Owner::Tier).collect()
+            }
+            _ => self.places.iter().map(|place| place.owner.clone()).filter(|owner| self.is_home(owner)).collect(),
+        };
+        if owners.is_empty() && self.tenants.is_empty() {
+            diagnostics.push(
+                Diagnostic::warning(
+                    "stack::runs_nowhere",
+                    format!("service `{service}` runs nowhere in `{}`: no tenant is there", self.environment.0),
+                )
+                .at(&file.origin, "an instance for each tenant")
+                .help("add tenants/NAME.toml, or say `scope = \"environment\"` to run it once"),
+            );
+        }
+        for owner in owners {
+            let tenant = if let Owner::Tenant(tenant, _) = owner { Some(tenant) } else { None };
+            let layered = self.voices(owner.tier(), tenant).service(service, file, options.strategy, diagnostics);
+            self.check_scope(&layered, scope, diagnostics);
+            // Whether it runs here is decided by values that may be references.
+            let place = self.place_of(&owner);
+            match self.absence(&layered, place, owner.tier(), diagnostics) {
+                Some(absence) => {
+                    let place = place.unwrap_or_else(|| self.ensure_place(owner));
+                    self.absent.insert((place, service), absence);
+                }
+                None => {
+                    let place = self.ensure_place(owner);
+                    self.instances.insert((place, service), layered);
+                }
+            }
+        }
+    }
+
+    /// Whether services with `scope = "tenant"` run in a place: not where a dedicated tier only has its own services.
+    fn is_home(&self, owner: &Owner<'_>) -> bool {
+        match owner {
+            Owner::Tenant(..) => true,
+            Owner::Tier(tier) => self.is_pooled(tier),
+            Owner::Environment => false,
+        }
+    }
+
+    fn absence(&self, layered: &Layered, place: Option<usize>, tier: Option<&str>, diagnostics: &mut Diagnostics) -> Option<Absence> {
+        let mut evaluation = Evaluation::new(self, Scope { place, tier, service: None }, diagnostics);
+        let enabled = evaluation.node(layered.node.get("enabled")?);
+        let tiers = evaluation.node(layered.node.get("tiers")?);
+        if enabled.as_bool() == Some(false) {
+            return Some(Absence { reason: "is not enabled here".to_owned(), origin: enabled.origin });
+        }
+        let tier = tier?;
+        let listed = tiers.items().iter().any(|item| item.as_str() == Some(tier));
+        (matches!(tiers.value, NodeValue::Array(_)) && !listed).then(|| not_for(tier, &tiers))
+    }
+
+    fn check_scope(&self, layered: &Layered, scope: &str, diagnostics: &mut Diagnostics) {
+        let Some(said) = layered.node.get("scope") else { return };
+        if said.as_str().is_some_and(|said| said != scope) {
+            diagnostics.push(
+                Diagnostic::error("stack::scope_differs", "a service's scope is the same for all tiers and tenants")
+                    .at(&said.origin, format!("elsewhere it is `{scope}`"))
+                    .help("say `scope` in the service's file or the environment's, outside of `when.tier` and tenants"),
+            );
+        }
+    }
+
+    /// An `unset` that removes nothing anywhere is a slip.
+    fn check_unsets(&self, diagnostics: &mut Diagnostics) {
+        let all = || self.instances.values().chain(self.tiers.values());
+        for (origin, path) in all().flat_map(|layered| &layered.idle_unsets) {
+            if !all().any(|layered| layered.busy_unsets.contains(origin)) {
+                diagnostics.push(
+                    Diagnostic::warning("stack::idle_unset", format!("nothing to unset: no less specific layer says `{path}`"))
+                        .at(origin, "removes nothing"),
+                );
+            }
+        }
+    }
+
+    /// Checks a list of names, wherever it is: `needs`, `tiers`, …
+    pub fn check_names<'k>(list: &Node, what: &str, known: &[&'k str], diagnostics: &mut Diagnostics) {
+        for item in list.items() {
+            let Some(name) = item.as_str().filter(|name| !super::reference::is_template(name)) else { continue };
+            if !known.contains(&name) {
+                diagnostics.push(names::unknown(what, name, &item.origin, known.iter().copied()));
+            }
+        }
+    }
+
+    /// What messages call a place.
+    pub fn describe(&self, place: usize) -> String {
+        match self.places[place].owner {
+            Owner::Tenant(tenant, tier) => format!("tenant `{tenant}` of tier `{tier}`"),
+            Owner::Tier(tier) => format!("tier `{tier}`"),
+            Owner::Environment => "the environment".to_owned(),
+        }
+    }
+}
+
+fn not_for(tier: &str, tiers: &Node) -> Absence {
+    Absence { reason: format!("is not for tier `{tier}`"), origin: tiers.origin.clone() }
+}

@@ -1,0 +1,364 @@
+//! A stack in one environment: layers, references, names, and at the end the typed model.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+
+use crate::resource::{Diagnostic, Diagnostics, StackIdentity};
+
+use super::draft::{Draft, Owner};
+use super::evaluate::{Evaluation, Scope};
+use super::inputs::outside;
+use super::layer::{Layer, Layered};
+use super::load::Stack;
+use super::model::{Patch, StackFile, Tier};
+use super::node::{Node, NodeValue};
+use super::resolved::{Instance, Place, PlaceKind, Provenance, Resolved, ScopedPatch};
+use super::{ResolveOptions, defaults, manifest, moved, names, naming, secrets, shape_seam};
+
+/// See [`Stack::resolve`].
+pub fn resolve(stack: &Stack, options: &ResolveOptions) -> (Option<Resolved>, Diagnostics) {
+    let mut diagnostics = Diagnostics::default();
+    let Some((environment, file)) = stack.environment_files().get_key_value(&options.environment) else {
+        let known = stack.environment_files().keys().map(String::as_str);
+        diagnostics.push(names::unknown("environment", &options.environment, &outside("command line"), known));
+        return (None, diagnostics);
+    };
+    let resolved = (!file.broken).then(|| {
+        let draft = Draft::of(stack, (environment, &file.node), options, &mut diagnostics);
+        Resolver { draft: &draft, diagnostics: &mut diagnostics }.resolve(options)
+    });
+    diagnostics.sort();
+    let broken = |files: &BTreeMap<String, super::load::File>| files.values().any(|file| file.broken);
+    let whole = !broken(stack.services()) && !broken(stack.tenants()) && !diagnostics.has_errors();
+    (resolved.flatten().filter(|_| whole), diagnostics)
+}
+
+struct Resolver<'r, 's> {
+    draft: &'r Draft<'s>,
+    diagnostics: &'r mut Diagnostics,
+}
+
+impl Resolver<'_, '_> {
+    fn resolve(&mut self, options: &ResolveOptions) -> Option<Resolved> {
+        let stack = self.draft.stack;
+        let (environment, file) = self.draft.environment;
+        let root_origin = match file.get("namespace").filter(|_| options.root_namespace.is_none()) {
+            Some(node) => node.origin.clone(),
+            None if options.root_namespace.is_some() => outside("command line"),
+            None => file.origin.clone(),
+        };
+        let namespaces = self.draft.places.iter().map(|place| (place.namespace.as_str(), &place.origin));
+        naming::check_namespaces(&self.draft.root, namespaces, &root_origin, self.diagnostics);
+
+        let mut places: Vec<Place> = (0..self.draft.places.len()).filter_map(|place| self.place(place)).collect();
+        places.sort_by(|a, b| a.namespace.cmp(&b.namespace));
+        let voices = self.draft.voices(None, None);
+        let section = |name: &str, diagnostics: &mut Diagnostics| voices.section(name, diagnostics);
+        let registries = section("registries", self.diagnostics);
+        let slos = section("slos", self.diagnostics);
+        let mut deletes = section("deletes", self.diagnostics);
+        fill(&mut deletes, "deletes");
+        let tiers = self.tiers();
+        let stack_file = self.stack_file();
+        let environment_file = self.environment_file();
+        let resolved = Resolved {
+            identity: StackIdentity::new(stack.name(), environment),
+            stack: stack_file?,
+            cluster: environment_file.as_ref()?.cluster.clone(),
+            environment: environment_file?,
+            root_namespace: self.draft.root.clone(),
+            tiers,
+            registries: self.decode_general(&registries.node)?,
+            slos: self.decode_general(&slos.node)?,
+            deletes: self.decode_general(&deletes.node)?,
+            places,
+            manifests: manifest::layered(stack.manifests(), environment, self.diagnostics),
+            moved: moved::read(stack, self.diagnostics),
+            patches: self.patches(),
+        };
+        Some(resolved)
+    }
+
+    fn scope(&self, place: usize) -> Scope<'static> {
+        Scope { place: Some(place), tier: None, service: None }
+    }
+
+    /// A place with its services; `None` if anything of it is wrong.
+    fn place(&mut self, index: usize) -> Option<Place> {
+        let draft = self.draft;
+        let place = &draft.places[index];
+        let voices = draft.voices_of(index);
+        let labels = voices.section("labels", self.diagnostics);
+        let annotations = voices.section("annotations", self.diagnostics);
+        let mut tenancy = voices.section("tenancy", self.diagnostics);
+        fill(&mut tenancy, "tenancy");
+        let limits = voices.limits(self.diagnostics);
+        let declared_secrets = voices.section("secrets", self.diagnostics);
+
+        let mut services = BTreeMap::new();
+        let mut used = secrets::Used::default();
+        let names: Vec<&str> = draft.instances.keys().filter(|(at, _)| *at == index).map(|(_, name)| *name).collect();
+        for name in names {
+            if let Some((instance, node)) = self.instance(index, name) {
+                used.of_service(&node, &declared_secrets.node);
+                services.insert(name.to_owned(), instance);
+            }
+        }
+        let secrets = secrets::of_place(draft, index, &declared_secrets.node, &used, self.diagnostics);
+
+        let mut provenance = Provenance::default();
+        let kind = match &place.owner {
+            Owner::Environment => PlaceKind::Environment,
+            Owner::Tier(tier) => {
+                let tenants = draft.tenants.iter().filter(|(_, of)| *of == tier).map(|(tenant, _)| (*tenant).to_owned()).collect();
+                PlaceKind::Tier { name: (*tier).to_owned(), tenants }
+            }
+            Owner::Tenant(tenant, tier) => {
+                let file = &draft.stack.tenants().get(*tenant)?.node;
+                let mut node = without(file, &["defaults", "service", "secrets", "labels", "annotations", "limits"]);
+                for (key, layered) in [("limits", &limits), ("labels", &labels), ("annotations", &annotations)] {
+                    put(&mut node, key, layered.node.clone());
+                }
+                let own = without(file, &["defaults", "service", "secrets", "labels", "annotations", "limits", "patch"]);
+                let layer = Layer { name: format!("tenant {tenant}"), rank: 0, node: &own };
+                provenance = Layered::of(vec![layer], &file.origin, self.diagnostics).provenance;
+                let tenant_file = self.decode(&node, "tenant", self.scope(index))?;
+                PlaceKind::Tenant { name: (*tenant).to_owned(), tier: (*tier).to_owned(), tenant: Box::new(tenant_file) }
+            }
+        };
+        for (key, layered) in [("limits", &limits), ("labels", &labels), ("annotations", &annotations), ("tenancy", &tenancy)] {
+            provenance.0.extend(layered.provenance.0.iter().map(|(path, spoken)| (format!("{key}.{path}"), spoken.clone())));
+        }
+        Some(Place {
+            kind,
+            namespace: place.namespace.clone(),
+            tenancy: self.decode(&tenancy.node, "tenancy", self.scope(index))?,
+            origin: place.origin.clone(),
+            labels: self.decode(&labels.node, "labels", self.scope(index))?,
+            annotations: self.decode(&annotations.node, "labels", self.scope(index))?,
+            secrets,
+            services,
+            provenance,
+        })
+    }
+
+    /// A service in a place, and the tree it was decoded from.
+    fn instance(&mut self, place: usize, name: &str) -> Option<(Instance, Node)> {
+        let draft = self.draft;
+        let layered = draft.instances.get(&(place, name))?;
+        let scope = Scope { place: Some(place), tier: None, service: Some(name) };
+        let mut evaluation = Evaluation::new(draft, scope, self.diagnostics);
+        let mut node = evaluation.node(&layered.node);
+        let failed = evaluation.has_failed();
+        let references = evaluation.services;
+        self.check_needs(&node, place, name);
+        self.check_registries_and_slo(&node);
+        if failed {
+            return None;
+        }
+        self.take_files(&mut node);
+        let spec = self.decode_checked(&node, "service")?;
+        let origin = draft.stack.services().get(name)?.node.origin.clone();
+        let instance = Instance { service: name.to_owned(), spec, origin, provenance: layered.provenance.clone(), references };
+        Some((instance, node))
+    }
+
+    /// What a service needs must run where it can reach it.
+    fn check_needs(&mut self, node: &Node, place: usize, name: &str) {
+        let draft = self.draft;
+        for item in node.get("needs").map(Node::items).unwrap_or_default() {
+            let Some(need) = item.as_str() else { continue };
+            if need == name {
+                self.diagnostics.push(
+                    Diagnostic::error("stack::needs_itself", format!("service `{name}` needs itself"))
+                        .at(&item.origin, "here")
+                        .help("remove it"),
+                );
+                continue;
+            }
+            // Unknown ones have been reported; broken files too.
+            if draft.stack.services().get(need).is_none_or(|file| file.broken) {
+                continue;
+            }
+            if let Err(absence) = draft.find(place, need) {
+                let of = draft.places[place].owner.tier().map(|tier| format!(" of tier `{tier}`")).unwrap_or_default();
+                self.diagnostics.push(
+                    Diagnostic::error("stack::service_absent", format!("service `{name}`{of} needs `{need}`, which {}", absence.reason))
+                        .at(&item.origin, "needed here")
+                        .at(&absence.origin, absence.reason)
+                        .help(format!("deploy `{need}` there too, or need it only where it is: `[when.tier.…] needs = […]`")),
+                );
+            }
+        }
+    }
+
+    fn check_registries_and_slo(&mut self, node: &Node) {
+        let voices = self.draft.voices(None, None);
+        let mut check = |name: Option<&Node>, section: &str, what: &str| {
+            let Some((name, text)) = name.and_then(|node| Some((node, node.as_str()?))) else { return };
+            let known = voices.section(section, &mut Diagnostics::default());
+            if known.node.get(text).is_none() {
+                let known = known.node.as_table().into_iter().flatten().map(|(name, _)| name.as_str());
+                self.diagnostics.push(names::unknown(what, text, &name.origin, known));
+            }
+        };
+        check(node.get("slo"), "slos", "slo");
+        check(node.at(&["image", "registry"]), "registries", "registry");
+        for path in [&["init"][..], &["sidecars"], &["hooks", "before"], &["hooks", "after"]] {
+            for (_, entry) in node.entries(path) {
+                check(entry.node.at(&["image", "registry"]), "registries", "registry");
+            }
+        }
+    }
+
+    /// `{ source = … }` becomes the file's content.
+    fn take_files(&mut self, node: &mut Node) {
+        let sources = self.draft.stack.sources();
+        let files = node.as_table_mut().and_then(|table| table.get_mut("files")).and_then(|entry| entry.node.as_table_mut());
+        for entry in files.into_iter().flat_map(|files| files.values_mut()) {
+            let Some(source) = entry.node.get("source") else { continue };
+            let Some(path) = source.as_str() else { continue };
+            match sources.open(path, &source.origin) {
+                Ok(text) => entry.node = Node::text(&*text, &entry.node.origin),
+                Err(diagnostic) => self.diagnostics.push(diagnostic),
+            }
+        }
+    }
+
+    fn tiers(&mut self) -> BTreeMap<String, Tier> {
+        let draft = self.draft;
+        let mut tiers = BTreeMap::new();
+        for (name, layered) in &draft.tiers {
+            let scope = Scope { tier: Some(name), ..Scope::default() };
+            if let Some(tier) = self.decode(&without(&layered.node, &["defaults"]), "tier", scope) {
+                tiers.insert(name.clone(), tier);
+            }
+        }
+        tiers
+    }
+
+    /// What of `stack.toml` isn't layered into anything else.
+    fn stack_file(&mut self) -> Option<StackFile> {
+        let mut node = only(self.draft.stack.root(), &["name", "description", "spai", "kubernetes", "state"]);
+        for section in ["labels", "annotations"] {
+            let general = self.draft.stack.root().get(section).map(|node| self.general(node));
+            if let Some(general) = general {
+                put(&mut node, section, general);
+            }
+        }
+        self.decode(&node, "stack", Scope::default())
+    }
+
+    /// What of the environment's file isn't layered into anything else.
+    fn environment_file(&mut self) -> Option<super::model::Environment> {
+        const KEYS: [&str; 8] = ["description", "cluster", "namespace", "domain", "zones", "confirm", "production", "tenants"];
+        let file = self.draft.file();
+        let mut node = only(file, &KEYS);
+        for section in ["labels", "annotations", "values"] {
+            if let Some(general) = file.get(section).map(|node| self.general(node)) {
+                put(&mut node, section, general);
+            }
+        }
+        for key in ["services", "deletes"] {
+            if let Some(value) = file.get(key) {
+                put(&mut node, key, value.clone());
+            }
+        }
+        let layer = Layer { name: "environment".to_owned(), rank: 0, node: &node };
+        let mut layered = Layered::of(vec![layer], &file.origin, self.diagnostics);
+        fill(&mut layered, "environment");
+        self.decode(&layered.node, "environment", Scope::default())
+    }
+
+    /// Those entries of a table that mean the same in all places; others are of the places.
+    fn general(&mut self, node: &Node) -> Node {
+        let mut general = Node::empty(&node.origin);
+        for (key, entry) in node.entries(&[]) {
+            let mut unheard = Diagnostics::default();
+            let mut evaluation = Evaluation::new(self.draft, Scope::default(), &mut unheard);
+            let value = evaluation.node(&entry.node);
+            if !evaluation.has_failed() {
+                put(&mut general, key, value);
+            }
+        }
+        general
+    }
+
+    /// `[[patch]]` of stack.toml, of its `when` for the environment, and of the environment's file.
+    fn patches(&mut self) -> Vec<ScopedPatch> {
+        let (environment, file) = self.draft.environment;
+        let root = self.draft.stack.root();
+        let lists = [root.get("patch"), root.at(&["when", "environment", environment, "patch"]), file.get("patch")];
+        let mut patches = Vec::new();
+        for item in lists.into_iter().flatten().flat_map(Node::items) {
+            if let Some(patch) = self.decode::<Patch>(item, "patch", Scope::default()) {
+                patches.push(ScopedPatch { patch, origin: item.origin.clone() });
+            }
+        }
+        patches
+    }
+
+    fn decode_general<T: DeserializeOwned>(&mut self, node: &Node) -> Option<T> {
+        self.decode(node, "", Scope::default())
+    }
+
+    /// Resolves references and decodes.
+    fn decode<T: DeserializeOwned>(&mut self, node: &Node, what: &str, scope: Scope<'_>) -> Option<T> {
+        let mut evaluation = Evaluation::new(self.draft, scope, self.diagnostics);
+        let node = evaluation.node(node);
+        if evaluation.has_failed() {
+            return None;
+        }
+        self.decode_checked(&node, what)
+    }
+
+    /// Checks the shape and decodes. Decoding fails only where the shape check has something to learn.
+    fn decode_checked<T: DeserializeOwned>(&mut self, node: &Node, what: &str) -> Option<T> {
+        let before = self.diagnostics.0.len();
+        shape_seam::check_value(node, what, self.diagnostics);
+        let wrong = self.diagnostics.0.len() > before;
+        match serde_json::from_value(node.to_json()) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                if !wrong {
+                    let what = if what.is_empty() { "this" } else { what };
+                    self.diagnostics.push(
+                        Diagnostic::error("stack::shape", format!("{what} can't be understood: {error}")).at(&node.origin, "begins here"),
+                    );
+                }
+                None
+            }
+        }
+    }
+}
+
+fn fill(layered: &mut Layered, part: &str) {
+    if let Some(node) = defaults::of(part) {
+        layered.fill(&[], node, defaults::LAYER);
+    }
+}
+
+/// A table without some of its keys.
+fn without(node: &Node, keys: &[&str]) -> Node {
+    let mut node = node.clone();
+    if let NodeValue::Table(table) = &mut node.value {
+        table.retain(|key, _| !keys.contains(&key.as_str()));
+    }
+    node
+}
+
+/// A table with only some of its keys.
+fn only(node: &Node, keys: &[&str]) -> Node {
+    let mut node = node.clone();
+    if let NodeValue::Table(table) = &mut node.value {
+        table.retain(|key, _| keys.contains(&key.as_str()));
+    }
+    node
+}
+
+fn put(node: &mut Node, key: &str, value: Node) {
+    if let Some(table) = node.as_table_mut() {
+        table.insert(key.to_owned(), super::node::Entry { key_origin: value.origin.clone(), node: value });
+    }
+}
