@@ -18,7 +18,7 @@ pub struct Holder {
     pub pid_started: Option<u64>,
     /// The host's name.
     pub host: String,
-    /// Which boot of that host; empty where it can't be told.
+    /// Which boot of that host, and which namespace of process ids (a container's) in it; empty where it can't be told.
     #[serde(default)]
     pub boot_id: String,
     /// What it does, as it was typed: `spai apply stacks/hello -e development`.
@@ -52,6 +52,12 @@ impl Holder {
         let lives = self.boot_id == here.boot_id && self.pid_started.is_some() && process_started(self.pid) == self.pid_started;
         !lives
     }
+
+    /// Whether the process can be seen, from `here`, to be over: same host, same boot, and it isn't there any more.
+    pub fn is_seen_dead(&self, here: &Self) -> bool {
+        let visible = self.host == here.host && self.boot_id == here.boot_id && !here.boot_id.is_empty() && self.pid_started.is_some();
+        visible && process_started(self.pid) != self.pid_started
+    }
 }
 
 impl fmt::Display for Holder {
@@ -61,9 +67,11 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Which boot this is; empty where the system doesn't tell.
+/// Which boot this is, and in which namespace of process ids we are; empty where the system doesn't tell.
 fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = fs::read_link("/proc/self/ns/pid").map(|link| link.display().to_string()).unwrap_or_default();
+    format!("{} {namespace}", boot.trim()).trim().to_owned()
 }
 
 /// When a living process began, in ticks since boot; None if it is gone, a zombie, or the system doesn't tell.
@@ -100,5 +108,8 @@ mod tests {
         assert!(Holder { pid_started: Some(1), ..here.clone() }.is_dead(&here));
         assert!(Holder { boot_id: "another".into(), ..here.clone() }.is_dead(&here));
         assert!(!Holder { host: "another".into(), pid_started: Some(1), ..here.clone() }.is_dead(&here));
+        assert!(!here.is_seen_dead(&here));
+        assert!(Holder { pid_started: Some(1), ..here.clone() }.is_seen_dead(&here));
+        assert!(!Holder { boot_id: "another".into(), pid_started: Some(1), ..here.clone() }.is_seen_dead(&here));
     }
 }

@@ -12,6 +12,7 @@ mod key;
 mod ledger;
 mod local;
 mod lock;
+mod run_lock;
 mod sealed;
 mod store;
 
@@ -20,4 +21,5 @@ pub use journal::{Journal, Unfinished};
 pub use key::StateKey;
 pub use local::{HISTORY_KEPT, LocalStore, REVISIONS_KEPT, Verified};
 pub use lock::{Lock, LockError, LockGuard};
+pub use run_lock::{Locks, RunLock, agree};
 pub use store::{Binding, FORMAT, Head, RevisionInfo, Snapshot, StateStore};

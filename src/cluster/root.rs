@@ -1,0 +1,59 @@
+//! The root namespace: the one place in the cluster where spai keeps things of its own, the inventory and the lease.
+
+use serde_json::json;
+
+use super::{Cluster, ClusterError};
+use crate::resource::{FieldManager, MANAGED_BY, Object, ObjectKey, StackIdentity};
+
+/// Label on a root namespace that spai made: the stack it made it for. It carries no labels of the stack itself, so it is
+/// none of its objects: no plan changes it.
+pub const ROOT_LABEL: &str = "spai.dev/root";
+
+/// Makes the root namespace if it isn't there. Whether it was made.
+///
+/// # Errors
+/// It is just being deleted ([`ClusterError::Stale`]), or may be neither read nor made.
+pub async fn ensure_root(cluster: &Cluster, identity: &StackIdentity, root: &str) -> Result<bool, ClusterError> {
+    let key = namespace(root);
+    for _ in 0..2 {
+        if let Some(live) = cluster.get(&key).await? {
+            if live.is_being_deleted() {
+                return Err(ClusterError::Stale { message: format!("the root namespace {root} is being deleted") });
+            }
+            return Ok(false);
+        }
+        let wanted = own_object(json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": root, "labels": own_labels(identity)},
+        }))?;
+        match cluster.create(&wanted, &identity.field_manager()).await {
+            Ok(_) => return Ok(true),
+            // Somebody else just made it, or our own request did and its answer was lost.
+            Err(ClusterError::AlreadyExists { .. }) => return Ok(false),
+            Err(error) if error.may_have_been_done() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ClusterError::Unavailable { message: format!("the root namespace {root} can't be made"), sent: true })
+}
+
+/// Labels of what is spai's own. Not those that list a stack's objects.
+pub(super) fn own_labels(identity: &StackIdentity) -> serde_json::Value {
+    json!({"app.kubernetes.io/managed-by": MANAGED_BY, ROOT_LABEL: identity.stack})
+}
+
+/// The manager of what is spai's own.
+pub(super) fn own_manager(identity: &StackIdentity) -> FieldManager {
+    identity.field_manager()
+}
+
+/// An object of spai's own making.
+pub(super) fn own_object(value: serde_json::Value) -> Result<Object, ClusterError> {
+    // Only a nameless root namespace could make it none.
+    Object::try_from(value).map_err(|error| ClusterError::Invalid { causes: Vec::new(), message: error.to_string() })
+}
+
+fn namespace(root: &str) -> ObjectKey {
+    ObjectKey::new("", "Namespace", None, root)
+}
