@@ -10,7 +10,7 @@ use super::inputs::InputValue;
 use super::layer::Layered;
 use super::load::Stack;
 use super::node::{Node, NodeValue};
-use super::{ResolveOptions, inputs, names, naming};
+use super::{ResolveOptions, inputs, naming};
 
 /// A stack in an environment, layered.
 pub struct Draft<'s> {
@@ -30,8 +30,10 @@ pub struct Draft<'s> {
     pub places: Vec<DraftPlace<'s>>,
     /// Services by place and name.
     pub instances: BTreeMap<(usize, &'s str), Layered>,
-    /// Services that don't run in a place where they could, and why.
-    pub absent: BTreeMap<(usize, &'s str), Absence>,
+    /// Services that don't run where they could, and why.
+    pub absent: BTreeMap<(Owner<'s>, &'s str), Absence>,
+    /// Services that the environment leaves out, and why.
+    pub excluded: BTreeMap<&'s str, Absence>,
     /// Each service's scope.
     pub scopes: BTreeMap<&'s str, &'static str>,
 }
@@ -48,7 +50,7 @@ pub struct DraftPlace<'s> {
 }
 
 /// Whose a place is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner<'s> {
     /// A tenant's, and its tier.
     Tenant(&'s str, &'s str),
@@ -92,6 +94,7 @@ impl<'s> Draft<'s> {
             places: Vec::new(),
             instances: BTreeMap::new(),
             absent: BTreeMap::new(),
+            excluded: BTreeMap::new(),
             scopes: BTreeMap::new(),
         };
         let voices = draft.voices(None, None);
@@ -145,18 +148,16 @@ impl<'s> Draft<'s> {
     /// Where the instance of a service runs that something in `place` talks to; or why there is none.
     pub fn find(&self, place: usize, service: &str) -> Result<usize, Absence> {
         let owner = &self.places[place].owner;
-        let mut candidates = vec![place];
-        candidates.extend(owner.tier().and_then(|tier| self.place_of(&Owner::Tier(tier))));
-        candidates.extend(self.place_of(&Owner::Environment));
-        for candidate in &candidates {
-            if let Some((key, _)) = self.instances.get_key_value(&(*candidate, service)) {
-                return match self.excluded_tier(&self.instances[key], *candidate, owner.tier()) {
-                    Some(absence) => Err(absence),
-                    None => Ok(*candidate),
-                };
+        let mut owners = vec![owner.clone()];
+        owners.extend(owner.tier().map(Owner::Tier));
+        owners.push(Owner::Environment);
+        for candidate in owners.iter().filter_map(|owner| self.place_of(owner)) {
+            if let Some(instance) = self.instances.get(&(candidate, service)) {
+                return self.excluded_tier(instance, candidate, owner.tier()).map_or(Ok(candidate), Err);
             }
         }
-        if let Some(absence) = candidates.iter().find_map(|candidate| self.absent.get(&(*candidate, service))) {
+        let absence = owners.into_iter().find_map(|owner| self.absent.get(&(owner, service)));
+        if let Some(absence) = absence.or_else(|| self.excluded.get(service)) {
             return Err(absence.clone());
         }
         let origin = self.stack.services().get(service).map_or_else(|| self.file().origin.clone(), |file| file.node.origin.clone());
@@ -240,15 +241,11 @@ impl<'s> Draft<'s> {
             _ => "tenant",
         };
         self.scopes.insert(service, scope);
-        if let Some(list) = self.file().get("services") {
-            if !list.items().iter().any(|item| item.as_str() == Some(service)) {
-                let reason = format!("isn't among the services of environment `{}`", self.environment.0);
-                let absence = Absence { reason, origin: list.origin.clone() };
-                for place in 0..self.places.len() {
-                    self.absent.insert((place, service), absence.clone());
-                }
-                return;
-            }
+        let listed = |list: &Node| list.items().iter().any(|item| item.as_str() == Some(service));
+        if let Some(list) = self.file().get("services").filter(|list| !listed(list)) {
+            let reason = format!("isn't among the services of environment `{}`", self.environment.0);
+            self.excluded.insert(service, Absence { reason, origin: list.origin.clone() });
+            return;
         }
         let owners: Vec<Owner<'s>> = match scope {
             "environment" => vec![Owner::Environment],
@@ -273,18 +270,14 @@ impl<'s> Draft<'s> {
         for owner in owners {
             let tenant = if let Owner::Tenant(tenant, _) = owner { Some(tenant) } else { None };
             let layered = self.voices(owner.tier(), tenant).service(service, file, options.strategy, diagnostics);
-            self.check_scope(&layered, scope, diagnostics);
+            check_scope(&layered, scope, diagnostics);
             // Whether it runs here is decided by values that may be references.
             let place = self.place_of(&owner);
-            match self.absence(&layered, place, owner.tier(), diagnostics) {
-                Some(absence) => {
-                    let place = place.unwrap_or_else(|| self.ensure_place(owner));
-                    self.absent.insert((place, service), absence);
-                }
-                None => {
-                    let place = self.ensure_place(owner);
-                    self.instances.insert((place, service), layered);
-                }
+            if let Some(absence) = self.absence(&layered, place, owner.tier(), diagnostics) {
+                self.absent.insert((owner, service), absence);
+            } else {
+                let place = self.ensure_place(owner);
+                self.instances.insert((place, service), layered);
             }
         }
     }
@@ -310,17 +303,6 @@ impl<'s> Draft<'s> {
         (matches!(tiers.value, NodeValue::Array(_)) && !listed).then(|| not_for(tier, &tiers))
     }
 
-    fn check_scope(&self, layered: &Layered, scope: &str, diagnostics: &mut Diagnostics) {
-        let Some(said) = layered.node.get("scope") else { return };
-        if said.as_str().is_some_and(|said| said != scope) {
-            diagnostics.push(
-                Diagnostic::error("stack::scope_differs", "a service's scope is the same for all tiers and tenants")
-                    .at(&said.origin, format!("elsewhere it is `{scope}`"))
-                    .help("say `scope` in the service's file or the environment's, outside of `when.tier` and tenants"),
-            );
-        }
-    }
-
     /// An `unset` that removes nothing anywhere is a slip.
     fn check_unsets(&self, diagnostics: &mut Diagnostics) {
         let all = || self.instances.values().chain(self.tiers.values());
@@ -330,16 +312,6 @@ impl<'s> Draft<'s> {
                     Diagnostic::warning("stack::idle_unset", format!("nothing to unset: no less specific layer says `{path}`"))
                         .at(origin, "removes nothing"),
                 );
-            }
-        }
-    }
-
-    /// Checks a list of names, wherever it is: `needs`, `tiers`, …
-    pub fn check_names<'k>(list: &Node, what: &str, known: &[&'k str], diagnostics: &mut Diagnostics) {
-        for item in list.items() {
-            let Some(name) = item.as_str().filter(|name| !super::reference::is_template(name)) else { continue };
-            if !known.contains(&name) {
-                diagnostics.push(names::unknown(what, name, &item.origin, known.iter().copied()));
             }
         }
     }
@@ -356,4 +328,16 @@ impl<'s> Draft<'s> {
 
 fn not_for(tier: &str, tiers: &Node) -> Absence {
     Absence { reason: format!("is not for tier `{tier}`"), origin: tiers.origin.clone() }
+}
+
+/// The scope decides how many instances there are, so it can't depend on whose they are.
+fn check_scope(layered: &Layered, scope: &str, diagnostics: &mut Diagnostics) {
+    let Some(said) = layered.node.get("scope") else { return };
+    if said.as_str().is_some_and(|said| said != scope) {
+        diagnostics.push(
+            Diagnostic::error("stack::scope_differs", "a service's scope is the same for all tiers and tenants")
+                .at(&said.origin, format!("elsewhere it is `{scope}`"))
+                .help("say `scope` in the service's file or the environment's, outside of `when.tier` and tenants"),
+        );
+    }
 }

@@ -331,11 +331,8 @@ impl<'e, 's> Evaluation<'e, 's> {
             Ok(home) => home,
             Err(absence) => {
                 let of = draft.places[place].owner.tier().map(|tier| format!(" of tier `{tier}`")).unwrap_or_default();
-                let who = self
-                    .scope
-                    .service
-                    .map(|service| format!("service `{service}`{of} refers to"))
-                    .unwrap_or_else(|| "this refers to".to_owned());
+                let refers = |service| format!("service `{service}`{of} refers to");
+                let who = self.scope.service.map_or_else(|| "this refers to".to_owned(), refers);
                 return self.fail(
                     Diagnostic::error("stack::service_absent", format!("{who} service `{name}`, which {}", absence.reason))
                         .at(at, "refers to it")
@@ -378,7 +375,8 @@ impl<'e, 's> Evaluation<'e, 's> {
     /// A service's port as its Service has it, and the scheme of its URL. Without a name: the only one, or the one called `http`.
     fn port(&mut self, service: &str, home: usize, name: Option<&str>, at: &Origin) -> Option<(Node, String)> {
         let draft = self.draft;
-        let (key, layered) = draft.instances.iter().find(|((place, name), _)| *place == home && *name == service)?;
+        let layered = draft.instances.get(&(home, service))?;
+        let (service, _) = draft.stack.services().get_key_value(service)?;
         let ports = layered.node.get("ports").and_then(Node::as_table);
         let known: Vec<&str> = ports.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
         let chosen = match name {
@@ -407,7 +405,7 @@ impl<'e, 's> Evaluation<'e, 's> {
         let number = port.node.get("service_port").or_else(|| port.node.get("port"))?;
         // The target's own references are resolved from where the target is.
         let tier = draft.places[home].owner.tier();
-        let outer = std::mem::replace(&mut self.scope, Scope { place: Some(home), tier, service: Some(key.1) });
+        let outer = std::mem::replace(&mut self.scope, Scope { place: Some(home), tier, service: Some(service) });
         let number = self.walk(number, &mut Vec::new());
         self.scope = outer;
         let protocol = port.node.get("app_protocol").and_then(Node::as_str);

@@ -65,7 +65,7 @@ impl<'n> Voices<'n> {
             layers.with_conditions(rank::TENANT, &format!("tenant {tenant}"), file.get("defaults"));
             layers.with_conditions(rank::TENANT_SERVICE, &format!("tenant {tenant}, service {name}"), file.at(&["service", name]));
         }
-        let command_line = strategy.map(|strategy| command_line(strategy));
+        let command_line = strategy.map(command_line);
         if let Some(node) = &command_line {
             let mut found = layers.found.clone();
             found.push(Layer { name: "command line".to_owned(), rank: rank::COMMAND_LINE, node });

@@ -2,10 +2,10 @@
 
 use crate::resource::{Diagnostic, Diagnostics};
 
-use super::draft::Draft;
 use super::load::Stack;
 use super::names;
 use super::node::Node;
+use super::reference::is_template;
 
 /// Checks all names of environments, tiers, tenants and services.
 pub fn check(stack: &Stack, diagnostics: &mut Diagnostics) {
@@ -18,16 +18,16 @@ pub fn check(stack: &Stack, diagnostics: &mut Diagnostics) {
     check_stack_when(stack.root(), diagnostics);
     for (_, entry) in stack.root().entries(&["when", "environment"]).chain(stack.root().entries(&["when", "tier"])) {
         names.check_service(entry.node.get("defaults"), diagnostics);
-        names.check_keys(&entry.node, "tiers", "tier", &names.tiers, diagnostics);
+        check_keys(&entry.node, "tiers", "tier", &names.tiers, diagnostics);
     }
     for file in stack.services().values() {
         names.check_service(Some(&file.node), diagnostics);
     }
     for file in stack.environment_files().values() {
         let node = &file.node;
-        names.check_list(node, "tenants", "tenant", &names.tenants, diagnostics);
-        names.check_list(node, "services", "service", &names.services, diagnostics);
-        names.check_keys(node, "tiers", "tier", &names.tiers, diagnostics);
+        check_list(node, "tenants", "tenant", &names.tenants, diagnostics);
+        check_list(node, "services", "service", &names.services, diagnostics);
+        check_keys(node, "tiers", "tier", &names.tiers, diagnostics);
         for (_, entry) in node.entries(&["tiers"]) {
             names.check_service(entry.node.get("defaults"), diagnostics);
         }
@@ -36,7 +36,7 @@ pub fn check(stack: &Stack, diagnostics: &mut Diagnostics) {
     }
     for (name, file) in stack.tenants() {
         let node = &file.node;
-        names.check_list(node, "environments", "environment", &names.environments, diagnostics);
+        check_list(node, "environments", "environment", &names.environments, diagnostics);
         names.check_services_of(node, diagnostics);
         check_values(node, "tenant", diagnostics);
         if !file.broken {
@@ -69,13 +69,12 @@ impl<'s> Names<'s> {
     /// What has the shape of a service: names in it, and in its `when`.
     fn check_service(&self, node: Option<&Node>, diagnostics: &mut Diagnostics) {
         let Some(node) = node else { return };
-        self.check_list(node, "needs", "service", &self.services, diagnostics);
-        self.check_list(node, "tiers", "tier", &self.tiers, diagnostics);
+        check_list(node, "needs", "service", &self.services, diagnostics);
+        check_list(node, "tiers", "tier", &self.tiers, diagnostics);
         for item in node.get("after").map(Node::items).unwrap_or_default() {
-            if let Some(service) = item.as_str().and_then(|text| text.strip_prefix("service.")) {
-                if !self.services.contains(&service) {
-                    diagnostics.push(names::unknown("service", service, &item.origin, self.services.iter().copied()));
-                }
+            let service = item.as_str().and_then(|text| text.strip_prefix("service."));
+            if let Some(service) = service.filter(|service| !self.services.contains(service)) {
+                diagnostics.push(names::unknown("service", service, &item.origin, self.services.iter().copied()));
             }
         }
         self.check_when(node, diagnostics);
@@ -87,7 +86,7 @@ impl<'s> Names<'s> {
     /// `defaults` and `[service.X]` of an environment's or a tenant's file.
     fn check_services_of(&self, node: &Node, diagnostics: &mut Diagnostics) {
         self.check_service(node.get("defaults"), diagnostics);
-        self.check_keys(node, "service", "service", &self.services, diagnostics);
+        check_keys(node, "service", "service", &self.services, diagnostics);
         for (_, entry) in node.entries(&["service"]) {
             self.check_service(Some(&entry.node), diagnostics);
         }
@@ -95,8 +94,8 @@ impl<'s> Names<'s> {
 
     fn check_when(&self, node: &Node, diagnostics: &mut Diagnostics) {
         if let Some(when) = node.get("when") {
-            self.check_keys(when, "environment", "environment", &self.environments, diagnostics);
-            self.check_keys(when, "tier", "tier", &self.tiers, diagnostics);
+            check_keys(when, "environment", "environment", &self.environments, diagnostics);
+            check_keys(when, "tier", "tier", &self.tiers, diagnostics);
         }
     }
 
@@ -117,19 +116,22 @@ impl<'s> Names<'s> {
             ),
         }
     }
+}
 
-    #[allow(clippy::unused_self, reason = "reads like its sisters")]
-    fn check_list(&self, node: &Node, key: &str, what: &str, known: &[&str], diagnostics: &mut Diagnostics) {
-        if let Some(list) = node.get(key) {
-            Draft::check_names(list, what, known, diagnostics);
+/// A list of names: `needs`, `tiers`, …
+fn check_list(node: &Node, key: &str, what: &str, known: &[&str], diagnostics: &mut Diagnostics) {
+    for item in node.get(key).map(Node::items).unwrap_or_default() {
+        let Some(name) = item.as_str().filter(|name| !is_template(name)) else { continue };
+        if !known.contains(&name) {
+            diagnostics.push(names::unknown(what, name, &item.origin, known.iter().copied()));
         }
     }
+}
 
-    #[allow(clippy::unused_self, reason = "reads like its sisters")]
-    fn check_keys(&self, node: &Node, key: &str, what: &str, known: &[&str], diagnostics: &mut Diagnostics) {
-        for (name, entry) in node.entries(&[key]).filter(|(name, _)| !known.contains(&name.as_str())) {
-            diagnostics.push(names::unknown(what, name, &entry.key_origin, known.iter().copied()));
-        }
+/// A table whose keys are names.
+fn check_keys(node: &Node, key: &str, what: &str, known: &[&str], diagnostics: &mut Diagnostics) {
+    for (name, entry) in node.entries(&[key]).filter(|(name, _)| !known.contains(&name.as_str())) {
+        diagnostics.push(names::unknown(what, name, &entry.key_origin, known.iter().copied()));
     }
 }
 

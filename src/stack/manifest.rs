@@ -37,7 +37,7 @@ pub fn read(path: &Arc<str>, text: &str, environments: &[String], diagnostics: &
         match parse(&text[start..end], path.ends_with(".json")) {
             Ok(values) => {
                 for value in values {
-                    take(value, &origin, &environment, &mut found, diagnostics);
+                    take(value, &origin, environment.as_deref(), &mut found, diagnostics);
                 }
             }
             Err((at, message)) => {
@@ -102,7 +102,7 @@ fn overlay(under: &mut Value, over: &Value) {
 }
 
 /// One value of a document: an object, or a `List` of them.
-fn take(value: Value, origin: &Origin, environment: &Option<String>, found: &mut Vec<Found>, diagnostics: &mut Diagnostics) {
+fn take(value: Value, origin: &Origin, environment: Option<&str>, found: &mut Vec<Found>, diagnostics: &mut Diagnostics) {
     if value.is_null() {
         return;
     }
@@ -118,7 +118,9 @@ fn take(value: Value, origin: &Origin, environment: &Option<String>, found: &mut
     }
     let generated = value.get("metadata").is_some_and(|metadata| metadata.get("generateName").is_some() && metadata.get("name").is_none());
     match Object::try_from(value) {
-        Ok(object) => found.push(Found { environment: environment.clone(), manifest: Manifest { object, origin: origin.clone() } }),
+        Ok(object) => {
+            found.push(Found { environment: environment.map(str::to_owned), manifest: Manifest { object, origin: origin.clone() } });
+        }
         Err(error) => {
             let diagnostic = Diagnostic::error("stack::no_object", error.to_string()).at(origin, "this document isn't one");
             diagnostics.push(if generated {
@@ -158,9 +160,9 @@ fn first_line_end(text: &str, start: usize, end: usize) -> usize {
 /// A document's values: one in YAML; one after the other in JSON.
 fn parse(text: &str, json: bool) -> Result<Vec<Value>, (Option<usize>, String)> {
     if json {
-        let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+        let stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
         let mut values = Vec::new();
-        while let Some(value) = stream.next() {
+        for value in stream {
             match value {
                 Ok(value) => values.push(value),
                 Err(error) => {

@@ -60,7 +60,7 @@ fn check(stack: &Stack, from: &Node, to: &Node, diagnostics: &mut Diagnostics) -
     }
     match (thing(from), thing(to)) {
         (Some(Thing::Service(old)), Some(Thing::Service(new))) => {
-            check_names("service", old, new, stack.services(), (from, to), &mut wrong)
+            check_names("service", old, new, stack.services(), (from, to), &mut wrong);
         }
         (Some(Thing::Tenant(old)), Some(Thing::Tenant(new))) => check_names("tenant", old, new, stack.tenants(), (from, to), &mut wrong),
         (Some(Thing::Object), Some(Thing::Object)) | (None, _) | (_, None) => {}

@@ -43,7 +43,7 @@ pub fn pieces(text: &str) -> Result<Vec<Piece>, TemplateError> {
             let part: String = rest[at..].chars().take(40).collect();
             return Err(TemplateError { reason: "`${` isn't closed by a `}`".to_owned(), part });
         };
-        let written = rest[at..at + 2 + end + 1].to_owned();
+        let written = rest[at..=at + 2 + end].to_owned();
         let keys = match split_path(&inner[..end]) {
             Ok(keys) => keys,
             Err(reason) => return Err(TemplateError { reason: format!("`{written}` is no reference: {reason}"), part: written }),

@@ -80,14 +80,11 @@ impl Resolver<'_, '_> {
         Some(resolved)
     }
 
-    fn scope(&self, place: usize) -> Scope<'static> {
-        Scope { place: Some(place), tier: None, service: None }
-    }
-
     /// A place with its services; `None` if anything of it is wrong.
     fn place(&mut self, index: usize) -> Option<Place> {
         let draft = self.draft;
         let place = &draft.places[index];
+        let scope = Scope { place: Some(index), ..Scope::default() };
         let voices = draft.voices_of(index);
         let labels = voices.section("labels", self.diagnostics);
         let annotations = voices.section("annotations", self.diagnostics);
@@ -123,7 +120,7 @@ impl Resolver<'_, '_> {
                 let own = without(file, &["defaults", "service", "secrets", "labels", "annotations", "limits", "patch"]);
                 let layer = Layer { name: format!("tenant {tenant}"), rank: 0, node: &own };
                 provenance = Layered::of(vec![layer], &file.origin, self.diagnostics).provenance;
-                let tenant_file = self.decode(&node, "tenant", self.scope(index))?;
+                let tenant_file = self.decode(&node, "tenant", scope)?;
                 PlaceKind::Tenant { name: (*tenant).to_owned(), tier: (*tier).to_owned(), tenant: Box::new(tenant_file) }
             }
         };
@@ -133,10 +130,10 @@ impl Resolver<'_, '_> {
         Some(Place {
             kind,
             namespace: place.namespace.clone(),
-            tenancy: self.decode(&tenancy.node, "tenancy", self.scope(index))?,
+            tenancy: self.decode(&tenancy.node, "tenancy", scope)?,
             origin: place.origin.clone(),
-            labels: self.decode(&labels.node, "labels", self.scope(index))?,
-            annotations: self.decode(&annotations.node, "labels", self.scope(index))?,
+            labels: self.decode(&labels.node, "labels", scope)?,
+            annotations: self.decode(&annotations.node, "labels", scope)?,
             secrets,
             services,
             provenance,
