@@ -33,13 +33,15 @@ pub enum OnFailure {
 }
 
 /// What the user at the terminal wants, or what makes the run stop: it only ever grows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Interrupt {
     /// Go on.
     #[default]
     None,
     /// Start nothing new, let what is in flight answer, then roll back (or stop, with `--on-failure stop`).
     First,
+    /// The lease in the cluster is lost: somebody else may be writing, so nothing more is written, not even to roll back.
+    LeaseLost,
     /// Stop at once; the journal stays.
     Second,
 }

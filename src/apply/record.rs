@@ -56,6 +56,8 @@ pub enum Record {
     Change(Box<Planned>),
     /// From here on the requests of this wave may have been sent.
     Wave(usize),
+    /// From here on the requests for spai's own objects may have been sent.
+    Own,
     /// A write was done, and this is what it did.
     Answer {
         /// Which change, counted from 0.
@@ -207,8 +209,13 @@ impl Ledger {
                 let effects = vec![None; planned.writes.len()];
                 self.changes.push(Progress { planned: *planned, begun: false, effects, undoing: false, recreated: None, undone: false });
             }
+            Record::Own => {
+                for change in self.changes.iter_mut().filter(|change| change.planned.own) {
+                    change.begun = true;
+                }
+            }
             Record::Wave(wave) => {
-                for change in self.changes.iter_mut().filter(|change| change.planned.wave == wave) {
+                for change in self.changes.iter_mut().filter(|change| change.planned.wave == wave && !change.planned.own) {
                     change.begun = true;
                 }
             }
@@ -231,20 +238,21 @@ impl Ledger {
         }
     }
 
-    /// The waves in order, each with the changes that it consists of. Changes without writes are in none.
+    /// The waves in order, each with the changes that it consists of. Changes without
+    /// writes, and spai's own, are in none.
     pub fn waves(&self) -> Vec<(usize, Vec<usize>)> {
         let mut waves = std::collections::BTreeMap::<usize, Vec<usize>>::new();
         for (index, change) in self.changes.iter().enumerate() {
-            if !change.planned.writes.is_empty() {
+            if !change.planned.writes.is_empty() && !change.planned.own {
                 waves.entry(change.planned.wave).or_default().push(index);
             }
         }
         waves.into_iter().collect()
     }
 
-    /// Whether any request may have been sent.
+    /// Whether any request of the plan may have been sent.
     pub fn has_begun(&self) -> bool {
-        self.changes.iter().any(|change| change.begun)
+        self.changes.iter().any(|change| change.begun && !change.planned.own)
     }
 }
 

@@ -143,7 +143,7 @@ fn lists<'v>(before: Option<&'v Value>, after: Option<&'v Value>, live: Option<&
 
 /// The fields that tell the items of these lists apart: the first of the API's usual merge keys that all items have,
 /// and no two items of one list in common.
-fn merge_keys(lists: &[&[Value]; 3]) -> Option<&'static [&'static str]> {
+pub(super) fn merge_keys(lists: &[&[Value]]) -> Option<&'static [&'static str]> {
     const CANDIDATES: &[&[&str]] = &[
         &["mountPath"],
         &["devicePath"],
@@ -165,6 +165,12 @@ fn merge_keys(lists: &[&[Value]; 3]) -> Option<&'static [&'static str]> {
             identities.is_some_and(|identities| identities.len() == list.len())
         })
     })
+}
+
+/// The item of `list` that has the same keys as `item`.
+pub(super) fn item_with<'l>(list: &'l [Value], item: &Value, keys: &[&str]) -> Option<&'l Value> {
+    let wanted = identity(item, keys)?;
+    list.iter().find(|candidate| identity(candidate, keys).as_deref() == Some(&*wanted))
 }
 
 fn identity(item: &Value, keys: &[&str]) -> Option<String> {

@@ -1,0 +1,257 @@
+//! The way forward: wave by wave, each journalled before it is sent and ready before the next one begins.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+
+use super::api::Api;
+use super::event::Event;
+use super::judge::{Verdict, judge};
+use super::ownership;
+use super::record::{Effect, Log, Planned, Record};
+use super::run::{Run, Stop, failure, stop_for};
+use super::wait::{Awaited, Goal};
+use crate::cluster::{ClusterError, Deletion, Guard};
+use crate::plan::{Action, Write};
+use crate::resource::{Diagnostic, Object, ObjectKey};
+
+/// How often a write is decided again, because the object changed under it or its answer was lost.
+const ATTEMPTS: u32 = 12;
+
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What a request did.
+struct Answer {
+    after: Option<Object>,
+    /// It was to be made and was there already.
+    hit_existing: bool,
+}
+
+impl<A: Api, L: Log> Run<'_, A, L> {
+    /// All waves, from the first that isn't done.
+    pub(super) async fn go_forward(&self) -> Result<(), Stop> {
+        let waves = self.ledger(super::record::Ledger::waves);
+        let count = waves.len();
+        for (position, (wave, indices)) in waves.into_iter().enumerate() {
+            if let Some(stop) = self.interrupted() {
+                return Err(stop);
+            }
+            // After a crash, what this wave's requests did is in doubt; a wave that begins now has none yet.
+            let doubt = self.ledger(|ledger| indices.iter().any(|index| ledger.changes[*index].begun));
+            if !doubt {
+                self.append(Record::Wave(wave))?;
+                self.sync()?;
+            }
+            let told = indices.iter().filter(|index| !self.planned(**index).own).count();
+            self.tell(&Event::WaveStarted { wave: position, waves: count, objects: told });
+            let begun = Instant::now();
+            self.send_wave(&indices, doubt).await?;
+            self.await_wave(&indices, begun).await?;
+            if indices.iter().any(|index| self.planned(*index).key.kind == "CustomResourceDefinition") {
+                self.api.refresh().await.map_err(|error| stop_for(&self.planned(indices[0]), error))?;
+            }
+        }
+        self.sync()?;
+        Ok(())
+    }
+
+    /// Sends a wave's requests, `parallel` changes at once. After a failure nothing new is begun, and what is in flight answers.
+    async fn send_wave(&self, indices: &[usize], doubt: bool) -> Result<(), Stop> {
+        let stopped = AtomicBool::new(false);
+        let stopped = &stopped;
+        let changes = indices.iter().map(|&index| async move {
+            if stopped.load(Ordering::Relaxed) || self.interrupted().is_some() {
+                return Ok(());
+            }
+            let result = self.perform(index, doubt).await;
+            if result.is_err() {
+                stopped.store(true, Ordering::Relaxed);
+            }
+            result
+        });
+        let results: Vec<Result<(), Stop>> =
+            futures::stream::iter(changes.collect::<Vec<_>>()).buffer_unordered(self.options.parallel.max(1)).collect().await;
+        let mut failures = Vec::new();
+        for result in results {
+            match result {
+                Ok(()) => {}
+                Err(Stop::Failed(more)) => failures.extend(more),
+                Err(stop) => return Err(stop),
+            }
+        }
+        if !failures.is_empty() {
+            failures.sort_by(|a, b| a.key.cmp(&b.key));
+            return Err(Stop::Failed(failures));
+        }
+        self.interrupted().map_or(Ok(()), Err)
+    }
+
+    /// All writes of a change that aren't done yet.
+    async fn perform(&self, index: usize, doubt: bool) -> Result<(), Stop> {
+        let planned = self.planned(index);
+        for position in 0..planned.writes.len() {
+            let (done, base) = self.ledger(|ledger| {
+                let change = &ledger.changes[index];
+                (change.effects[position].is_some(), change.base(position).cloned())
+            });
+            if done {
+                continue;
+            }
+            let effect = self.write(&planned, position, base, doubt).await?;
+            let goes_on = position + 1 < planned.writes.len();
+            self.append(Record::Answer { change: index, write: position, effect: Box::new(effect.clone()) })?;
+            if goes_on && matches!(planned.writes[position], Write::Delete { .. }) && effect.after.is_some() {
+                // What comes next has the same name: the old object has to be gone.
+                self.until_gone(&planned, &effect).await?;
+            }
+        }
+        if !planned.own {
+            self.tell(&Event::Sent { key: planned.key.clone(), action: planned.action });
+        }
+        Ok(())
+    }
+
+    /// One write, until it is certain that it was done, or that it can't be.
+    async fn write(&self, planned: &Planned, position: usize, base: Option<Object>, mut doubt: bool) -> Result<Effect, Stop> {
+        let write = &planned.writes[position];
+        let mut base = base;
+        let mut trouble: Option<ClusterError> = None;
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                tokio::time::sleep(PAUSE * attempt).await;
+            }
+            if doubt {
+                let live = self.read(planned).await.map_err(|error| stop_for(planned, error))?;
+                match judge(write, &self.manager, base.as_ref(), live.as_ref()) {
+                    Verdict::Done(effect) => return Ok(effect),
+                    Verdict::Moved(why) => return self.moved(planned, write, live, why),
+                    Verdict::Send => base = live,
+                }
+                // The server answers, and it was an answer that the write failed: sending it again wouldn't help.
+                if let Some(error @ ClusterError::Other { .. }) = trouble {
+                    return Err(stop_for(planned, error));
+                }
+            }
+            let sent = self.send(write, base.as_ref(), &planned.key).await;
+            self.note_outage(sent.as_ref().err());
+            match sent {
+                Ok(Answer { hit_existing: true, after: Some(after) }) => return self.hit(planned, after),
+                Ok(answer) => return Ok(Effect { before: base, after: answer.after, hit_existing: false }),
+                Err(error @ (ClusterError::Stale { .. } | ClusterError::NotFound { .. })) if base.is_some() => {
+                    trouble = Some(error);
+                    doubt = true;
+                }
+                Err(error) if error.may_have_been_done() => {
+                    trouble = Some(error);
+                    doubt = true;
+                }
+                Err(error) => return Err(stop_for(planned, error)),
+            }
+        }
+        let error = trouble.map_or_else(|| Diagnostic::error("apply::unsettled", "it couldn't be written"), Diagnostic::from);
+        Err(Stop::Failed(vec![failure(planned, error)]))
+    }
+
+    /// Sends a write once.
+    async fn send(&self, write: &Write, base: Option<&Object>, key: &ObjectKey) -> Result<Answer, ClusterError> {
+        // A guard is missing only on what was never read from a server; then nothing may be written at all.
+        let guard = || base.and_then(Guard::of).ok_or_else(|| ClusterError::Stale { message: format!("{key} is not there") });
+        match write {
+            Write::Apply { object, force, creates } => {
+                let guard = if *creates { None } else { Some(guard()?) };
+                let applied = self.api.apply(object, &self.manager, *force, guard).await?;
+                let mut warnings = self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                warnings.extend(applied.warnings.into_iter().map(|warning| (key.clone(), warning)));
+                Ok(Answer { after: Some(applied.object), hit_existing: *creates && !applied.created })
+            }
+            Write::Delete { propagation } => match self.api.delete(key, &guard()?, *propagation).await? {
+                Deletion::Gone => Ok(Answer { after: None, hit_existing: false }),
+                Deletion::Begun(left) => Ok(Answer { after: Some(*left), hit_existing: false }),
+            },
+            Write::Release { paths } => self.own(key, base, ownership::released, paths, guard()?).await,
+            Write::TakeOver { managers } => self.own(key, base, ownership::taken_over, managers, guard()?).await,
+        }
+    }
+
+    /// Writes managedFields alone.
+    async fn own<T: ?Sized>(
+        &self,
+        key: &ObjectKey,
+        base: Option<&Object>,
+        entries: impl Fn(&Object, &crate::resource::FieldManager, &T) -> Option<Vec<serde_json::Value>>,
+        what: &T,
+        guard: Guard,
+    ) -> Result<Answer, ClusterError> {
+        let entries = base.and_then(|base| entries(base, &self.manager, what));
+        let after = match entries {
+            Some(entries) => Some(self.api.patch(key, ownership::patch(entries), &guard, &self.manager).await?),
+            None => base.cloned(),
+        };
+        Ok(Answer { after, hit_existing: false })
+    }
+
+    /// A create that found something there. In a namespace that this run made, controllers are quick (the service
+    /// account `default`): it is as if we had made it, for it goes with its namespace. Elsewhere it is somebody else's.
+    fn hit(&self, planned: &Planned, after: Object) -> Result<Effect, Stop> {
+        let effect = Effect { before: None, after: Some(after), hit_existing: true };
+        if self.in_own_namespace(planned) {
+            return Ok(effect);
+        }
+        // It has our fields now: that is in the journal before the run fails of it, so that they can be taken out again.
+        let index = self.ledger(|ledger| ledger.changes.iter().position(|change| change.planned.key == planned.key));
+        if let Some(change) = index {
+            let write = planned.writes.iter().position(|write| matches!(write, Write::Apply { creates: true, .. })).unwrap_or_default();
+            self.append(Record::Answer { change, write, effect: Box::new(effect) })?;
+        }
+        Err(Stop::Failed(vec![failure(planned, moved_diagnostic("somebody else made it meanwhile".to_owned()))]))
+    }
+
+    /// A write that must not be sent any more, as the object isn't what was planned upon.
+    fn moved(&self, planned: &Planned, write: &Write, live: Option<Object>, why: String) -> Result<Effect, Stop> {
+        if let (Write::Apply { creates: true, .. }, Some(live)) = (write, live)
+            && !live.is_being_deleted()
+            && ownership::applied_entry(&live, &self.manager).is_some()
+        {
+            return self.hit(planned, live);
+        }
+        Err(Stop::Failed(vec![failure(planned, moved_diagnostic(why))]))
+    }
+
+    fn in_own_namespace(&self, planned: &Planned) -> bool {
+        let Some(namespace) = &planned.key.namespace else { return false };
+        let key = ObjectKey::new("", "Namespace", None, namespace);
+        self.ledger(|ledger| {
+            ledger.changes.iter().any(|change| {
+                change.planned.key == key
+                    && change.planned.action == Action::Create
+                    && change.effects.iter().flatten().next().is_some_and(|effect| effect.before.is_none() && !effect.hit_existing)
+            })
+        })
+    }
+
+    /// Waits until a replaced object is gone.
+    async fn until_gone(&self, planned: &Planned, effect: &Effect) -> Result<(), Stop> {
+        let awaited = Awaited::new(planned, effect.after.clone(), Goal::Gone);
+        self.settle(vec![awaited], self.options.timeout).await
+    }
+
+    /// Waits until a wave's objects are ready, or gone.
+    async fn await_wave(&self, indices: &[usize], _begun: Instant) -> Result<(), Stop> {
+        let awaited = self.ledger(|ledger| {
+            let changes = indices.iter().map(|index| &ledger.changes[*index]);
+            changes
+                .filter_map(|change| {
+                    let goal = if matches!(change.planned.writes.last()?, Write::Delete { .. }) { Goal::Gone } else { Goal::Ready };
+                    Some(Awaited::new(&change.planned, change.last().cloned(), goal))
+                })
+                .collect::<Vec<_>>()
+        });
+        self.settle(awaited, self.options.timeout).await
+    }
+}
+
+fn moved_diagnostic(why: String) -> Diagnostic {
+    Diagnostic::error("apply::moved", why).help("plan again: what was planned upon is no longer so")
+}
