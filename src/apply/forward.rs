@@ -1,13 +1,14 @@
 //! The way forward: wave by wave, each journalled before it is sent and ready before the next one begins.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 
 use super::api::Api;
 use super::event::Event;
 use super::judge::{Verdict, judge};
+use super::outcome::Failure;
 use super::ownership;
 use super::record::{Effect, Log, Planned, Record};
 use super::run::{Run, Stop, failure, stop_for};
@@ -20,7 +21,7 @@ use crate::resource::{Diagnostic, Object, ObjectKey};
 const ATTEMPTS: u32 = 12;
 
 /// Between two attempts.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 50 });
 
 /// What a request did.
 struct Answer {
@@ -30,6 +31,35 @@ struct Answer {
 }
 
 impl<A: Api, L: Log> Run<'_, A, L> {
+    /// Makes spai's own objects (the root namespace), before anything that lives in them.
+    ///
+    /// # Errors
+    /// They can't be made; nothing else was sent.
+    pub async fn make_own(&self) -> Result<(), Failure> {
+        let (own, doubt) = self.ledger(|ledger| {
+            let own: Vec<usize> = ledger.changes.iter().enumerate().filter(|(_, change)| change.planned.own).map(|(i, _)| i).collect();
+            let doubt = own.iter().any(|index| ledger.changes[*index].begun);
+            (own, doubt)
+        });
+        let made = async {
+            if !own.is_empty() && !doubt {
+                self.append(Record::Own)?;
+                self.sync()?;
+            }
+            for index in own {
+                self.perform(index, doubt).await?;
+            }
+            Ok(())
+        };
+        self.until_second_interrupt(made).await.map_err(|stop| match stop {
+            Stop::Failed(mut failures) if !failures.is_empty() => failures.swap_remove(0),
+            Stop::Halted(failure) => failure,
+            Stop::Failed(_) | Stop::Interrupted => {
+                Failure { key: None, diagnostic: Diagnostic::error("apply::interrupted", "interrupted"), symptoms: Vec::new() }
+            }
+        })
+    }
+
     /// All waves, from the first that isn't done.
     pub(super) async fn go_forward(&self) -> Result<(), Stop> {
         let waves = self.ledger(super::record::Ledger::waves);
@@ -46,9 +76,8 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             }
             let told = indices.iter().filter(|index| !self.planned(**index).own).count();
             self.tell(&Event::WaveStarted { wave: position, waves: count, objects: told });
-            let begun = Instant::now();
             self.send_wave(&indices, doubt).await?;
-            self.await_wave(&indices, begun).await?;
+            self.await_wave(&indices).await?;
             if indices.iter().any(|index| self.planned(*index).key.kind == "CustomResourceDefinition") {
                 self.api.refresh().await.map_err(|error| stop_for(&self.planned(indices[0]), error))?;
             }
@@ -196,7 +225,8 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     /// account `default`): it is as if we had made it, for it goes with its namespace. Elsewhere it is somebody else's.
     fn hit(&self, planned: &Planned, after: Object) -> Result<Effect, Stop> {
         let effect = Effect { before: None, after: Some(after), hit_existing: true };
-        if self.in_own_namespace(planned) {
+        // spai's own root namespace serves whoever made it.
+        if planned.own || self.in_own_namespace(planned) {
             return Ok(effect);
         }
         // It has our fields now: that is in the journal before the run fails of it, so that they can be taken out again.
@@ -210,9 +240,10 @@ impl<A: Api, L: Log> Run<'_, A, L> {
 
     /// A write that must not be sent any more, as the object isn't what was planned upon.
     fn moved(&self, planned: &Planned, write: &Write, live: Option<Object>, why: String) -> Result<Effect, Stop> {
+        let ours = |live: &Object| planned.own || ownership::applied_entry(live, &self.manager).is_some();
         if let (Write::Apply { creates: true, .. }, Some(live)) = (write, live)
             && !live.is_being_deleted()
-            && ownership::applied_entry(&live, &self.manager).is_some()
+            && ours(&live)
         {
             return self.hit(planned, live);
         }
@@ -238,7 +269,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     }
 
     /// Waits until a wave's objects are ready, or gone.
-    async fn await_wave(&self, indices: &[usize], _begun: Instant) -> Result<(), Stop> {
+    async fn await_wave(&self, indices: &[usize]) -> Result<(), Stop> {
         let awaited = self.ledger(|ledger| {
             let changes = indices.iter().map(|index| &ledger.changes[*index]);
             changes

@@ -13,6 +13,9 @@ mod run;
 mod undo;
 mod wait;
 
+#[cfg(test)]
+mod tests;
+
 pub use api::{Api, Watching};
 pub use event::{Event, Observer};
 pub use options::{Interrupt, OnFailure, Options};

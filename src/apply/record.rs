@@ -275,3 +275,13 @@ impl Progress {
         self.effects.iter().rev().flatten().next()?.after.as_ref()
     }
 }
+
+impl Log for crate::state::Journal {
+    fn append(&mut self, record: &Record) -> Result<(), Diagnostic> {
+        Self::append(self, record)
+    }
+
+    fn sync(&mut self) -> Result<(), Diagnostic> {
+        Self::sync(self)
+    }
+}

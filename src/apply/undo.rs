@@ -25,7 +25,7 @@ use crate::resource::{FieldPath, Object};
 const ATTEMPTS: u32 = 12;
 
 /// Between two attempts.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 50 });
 
 /// What became of one undo.
 enum Undone {
@@ -73,6 +73,26 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         outcome
     }
 
+    /// Removes spai's own objects that this run made, after all else was undone: what was nothing is nothing again.
+    /// What can't be removed stays, and is no harm.
+    pub async fn unmake_own(&self) {
+        let own: Vec<usize> = self.ledger(|ledger| {
+            let own = ledger.changes.iter().enumerate().filter(|(_, change)| change.planned.own && change.begun && !change.undone);
+            own.map(|(index, _)| index).rev().collect()
+        });
+        for index in own {
+            let planned = self.planned(index);
+            let hit = self.ledger(|ledger| ledger.changes[index].effects.iter().flatten().any(|effect| effect.hit_existing));
+            if hit {
+                continue;
+            }
+            let effects = self.effects(index, &planned).await;
+            if let Ok(Undone::Restored { awaited: Some(awaited), .. }) = self.undo(index, effects).await {
+                let _ = self.until_settled(&planned, awaited).await;
+            }
+        }
+    }
+
     async fn undo_all(&self, restored: &mut Vec<Restored>, left: &mut Vec<Left>) -> Result<(), Stop> {
         self.append(Record::Undo)?;
         self.sync()?;
@@ -101,12 +121,16 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         restored: &mut Vec<Restored>,
         left: &mut Vec<Left>,
     ) -> Result<(Vec<Awaited>, Vec<Awaited>), Stop> {
+        // What is found out by reading has to be durable before an undo changes what was read.
+        let parallel = self.options.parallel.max(1);
+        let known = indices.iter().map(|&index| async move { (index, self.effects(index, &self.planned(index)).await) });
+        let known: Vec<_> = futures::stream::iter(known.collect::<Vec<_>>()).buffer_unordered(parallel).collect().await;
         for index in indices {
             self.append(Record::Undoing(*index))?;
         }
         self.sync()?;
-        let undos = indices.iter().map(|&index| async move { (index, self.undo(index).await) }).collect::<Vec<_>>();
-        let results: Vec<_> = futures::stream::iter(undos).buffer_unordered(self.options.parallel.max(1)).collect().await;
+        let undos = known.into_iter().map(|(index, effects)| async move { (index, self.undo(index, effects).await) });
+        let results: Vec<_> = futures::stream::iter(undos.collect::<Vec<_>>()).buffer_unordered(parallel).collect().await;
         let (mut back, mut rest, mut stop) = (Vec::new(), Vec::new(), None);
         for (index, result) in results {
             let planned = self.planned(index);
@@ -163,10 +187,10 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         Ok(())
     }
 
-    /// Undoes a change.
-    async fn undo(&self, index: usize) -> Result<Undone, Stop> {
+    /// Undoes what a change did.
+    async fn undo(&self, index: usize, effects: Result<Vec<Effect>, Trouble>) -> Result<Undone, Stop> {
         let planned = self.planned(index);
-        let undone = match self.effects(index, &planned).await {
+        let undone = match effects {
             Ok(effects) => self.undo_effects(index, &planned, &effects).await,
             Err(trouble) => Err(trouble),
         };
