@@ -69,13 +69,7 @@ impl Api for Cluster {
         }
     }
 
-    async fn apply(
-        &self,
-        object: &Object,
-        manager: &FieldManager,
-        force: bool,
-        guard: Option<Guard>,
-    ) -> Result<Applied, ClusterError> {
+    async fn apply(&self, object: &Object, manager: &FieldManager, force: bool, guard: Option<Guard>) -> Result<Applied, ClusterError> {
         Self::apply(self, object, &ApplyRequest { manager, force, dry_run: false, guard, strict: true }).await
     }
 

@@ -271,8 +271,10 @@ mod tests {
 
     #[test]
     fn ownership_goes_back_and_what_others_took_since_stays() {
-        let before = object(json!([entry("human", "Update", json!({"f:a": {}, "f:b": {}})), entry("spai:s:e", "Apply", json!({"f:c": {}}))]));
-        let after = object(json!([entry("human", "Update", json!({"f:b": {}})), entry("spai:s:e", "Apply", json!({"f:a": {}, "f:c": {}}))]));
+        let before =
+            object(json!([entry("human", "Update", json!({"f:a": {}, "f:b": {}})), entry("spai:s:e", "Apply", json!({"f:c": {}}))]));
+        let after =
+            object(json!([entry("human", "Update", json!({"f:b": {}})), entry("spai:s:e", "Apply", json!({"f:a": {}, "f:c": {}}))]));
         // An undo has put the value of `a` back, and a controller has come.
         let live = object(json!([
             entry("human", "Update", json!({"f:b": {}})),

@@ -69,7 +69,8 @@ pub enum Record {
     },
     /// From here on the run is being undone: it can't be gone on with.
     Undo,
-    /// From here on the requests that undo this change may have been sent.
+    /// From here on the requests that undo this change may have been sent. What its writes did was looked up before:
+    /// those without an answer in the journal weren't done.
     Undoing(usize),
     /// An object was made again of its before-image.
     Recreated {

@@ -173,7 +173,10 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
 
     fn halted(&self) -> Failure {
         let diagnostic = if *self.interrupt.borrow() == Interrupt::LeaseLost {
-            Diagnostic::error("apply::lease_lost", "the lease in the cluster is lost: somebody else may be writing, so nothing more is written")
+            Diagnostic::error(
+                "apply::lease_lost",
+                "the lease in the cluster is lost: somebody else may be writing, so nothing more is written",
+            )
         } else {
             Diagnostic::error("apply::interrupted", "interrupted twice: stopped at once")
         };
@@ -198,7 +201,8 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
 
     /// Reads an object, which waits for a server that is away.
     pub(super) async fn read(&self, planned: &Planned) -> Result<Option<Object>, ClusterError> {
-        let version = planned.desired.as_ref().map(|desired| &desired.object).or(planned.before.as_ref()).map(|object| object.gvk().version);
+        let version =
+            planned.desired.as_ref().map(|desired| &desired.object).or(planned.before.as_ref()).map(|object| object.gvk().version);
         let read = self.api.get(&planned.key, version.as_deref()).await;
         self.note_outage(read.as_ref().err());
         read
@@ -236,7 +240,11 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
                 .map(|change| Left {
                     key: change.planned.key.clone(),
                     action: change.planned.action,
-                    reason: if change.is_done() { done_word(change.planned.action) } else { "may have been begun; its answer is not known".to_owned() },
+                    reason: if change.is_done() {
+                        done_word(change.planned.action)
+                    } else {
+                        "may have been begun; its answer is not known".to_owned()
+                    },
                 })
                 .collect::<Vec<_>>()
         });

@@ -68,7 +68,8 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         restored.sort_by(|a, b| a.key.cmp(&b.key));
         outcome.restored = restored;
         if ending == Ending::Between {
-            outcome.advice = Some("the objects that are left were changed by somebody else since: see what they should be, then plan again".to_owned());
+            outcome.advice =
+                Some("the objects that are left were changed by somebody else since: see what they should be, then plan again".to_owned());
         }
         outcome
     }
@@ -125,7 +126,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         let parallel = self.options.parallel.max(1);
         let known = indices.iter().map(|&index| async move { (index, self.effects(index, &self.planned(index)).await) });
         let known: Vec<_> = futures::stream::iter(known.collect::<Vec<_>>()).buffer_unordered(parallel).collect().await;
-        for index in indices {
+        for (index, _) in known.iter().filter(|(_, effects)| effects.is_ok()) {
             self.append(Record::Undoing(*index))?;
         }
         self.sync()?;
@@ -205,13 +206,17 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     async fn effects(&self, index: usize, planned: &Planned) -> Result<Vec<Effect>, Trouble> {
         let mut effects = Vec::new();
         for (position, write) in planned.writes.iter().enumerate() {
-            let (known, base) = self.ledger(|ledger| {
+            let (known, base, undoing) = self.ledger(|ledger| {
                 let change = &ledger.changes[index];
-                (change.effects[position].clone(), change.base(position).cloned())
+                (change.effects[position].clone(), change.base(position).cloned(), change.undoing)
             });
             if let Some(effect) = known {
                 effects.push(effect);
                 continue;
+            }
+            // An undo that was killed has looked already: what it didn't find, wasn't done.
+            if undoing {
+                break;
             }
             let live = self.read_back(planned).await?;
             match judge(write, &self.manager, base.as_ref(), live.as_ref()) {
@@ -231,10 +236,8 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     fn may_be_ours(&self, write: &Write, base: Option<&Object>, live: Option<&Object>) -> bool {
         let ours = |object: Option<&Object>| object.map(|object| ownership::applied_fields(object, &self.manager)).unwrap_or_default();
         match (write, live) {
-            // It is still there, or was gone before.
-            (Write::Delete { .. }, _) => false,
-            // It is gone, and not by us.
-            (_, None) => base.is_some(),
+            // It is still there, or it is gone, and not by us.
+            (Write::Delete { .. }, _) | (_, None) => false,
             (_, Some(_)) => ours(base) != ours(live),
         }
     }
@@ -307,9 +310,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             if ownership::applied_entry(&live, &self.manager).is_none() || live.is_being_deleted() {
                 return Ok(Undone::Restored { note: Some("somebody else made it, and it stays".to_owned()), awaited: None });
             }
-            if let Err(error) =
-                self.api.apply(&ownership::empty_configuration(&live), &self.manager, false, Guard::of(&live)).await
-            {
+            if let Err(error) = self.api.apply(&ownership::empty_configuration(&live), &self.manager, false, Guard::of(&live)).await {
                 self.again(planned, error)?;
             }
         }
@@ -408,9 +409,11 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         if self.ledger(|ledger| ledger.changes[index].recreated.as_deref() == live.uid()) {
             return true;
         }
+        // Written by nobody but an undo, or back in the same hands already; and it says the same.
         let by_us = |entry: &Value| entry["manager"] == self.manager.as_str() && entry["operation"] == "Update";
-        let written = live.managed_fields().iter().filter(|entry| ownership::on_main(entry)).all(by_us);
-        written && !live.managed_fields().is_empty() && super::judge::holds(&creatable(before), live)
+        let just_made = live.managed_fields().iter().filter(|entry| ownership::on_main(entry)).all(by_us);
+        let given_back = ownership::restored(before, &ownership::empty_configuration(before), live, &self.manager, &[]).is_none();
+        (just_made || given_back) && super::judge::holds(&creatable(before), live)
     }
 
     async fn until_settled(&self, planned: &Planned, awaited: Awaited) -> Result<(), Trouble> {

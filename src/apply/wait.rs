@@ -210,7 +210,8 @@ impl<A: Api, L: Log> Run<'_, A, L> {
 
     /// Asks why some of them aren't ready yet; what won't ever be fails now.
     async fn explain(&self, pending: &mut Pending, rotation: &mut usize) -> Result<(), Stop> {
-        let waiting: Vec<ObjectKey> = pending.iter().filter(|(_, awaited)| awaited.goal == Goal::Ready).map(|(key, _)| key.clone()).collect();
+        let waiting: Vec<ObjectKey> =
+            pending.iter().filter(|(_, awaited)| awaited.goal == Goal::Ready).map(|(key, _)| key.clone()).collect();
         if waiting.is_empty() {
             return Ok(());
         }

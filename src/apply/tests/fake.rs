@@ -86,7 +86,12 @@ impl Inside {
     }
 
     /// Stores a changed object, unless nothing changed.
-    fn update(&mut self, key: &ObjectKey, content: Value, entries: BTreeMap<(String, String), (String, BTreeSet<FieldPath>, Value)>) -> Object {
+    fn update(
+        &mut self,
+        key: &ObjectKey,
+        content: Value,
+        entries: BTreeMap<(String, String), (String, BTreeSet<FieldPath>, Value)>,
+    ) -> Object {
         let live = self.objects[key].clone();
         let mut value = content;
         let same = value == *live.without_server_fields().value();
@@ -101,7 +106,8 @@ impl Inside {
                 entry
             })
             .collect();
-        let owners = |list: &[Value]| list.iter().map(|e| (e["manager"].clone(), e["operation"].clone(), e["fieldsV1"].clone())).collect::<Vec<_>>();
+        let owners =
+            |list: &[Value]| list.iter().map(|e| (e["manager"].clone(), e["operation"].clone(), e["fieldsV1"].clone())).collect::<Vec<_>>();
         let mut before: Vec<_> = owners(live.managed_fields());
         let mut after: Vec<_> = owners(&list);
         before.sort_by_key(|e| format!("{e:?}"));
@@ -184,7 +190,9 @@ pub fn leaves(value: &Value) -> BTreeSet<FieldPath> {
                 for (name, below) in map {
                     let path = path.field(name);
                     let text = path.to_string();
-                    if ["apiVersion", "kind", "metadata.name", "metadata.namespace", "metadata.uid", "metadata.resourceVersion"].contains(&&*text) {
+                    if ["apiVersion", "kind", "metadata.name", "metadata.namespace", "metadata.uid", "metadata.resourceVersion"]
+                        .contains(&&*text)
+                    {
                         continue;
                     }
                     walk(below, &path, found);
@@ -383,7 +391,8 @@ impl Api for Fake {
             }
             if !changed.is_empty() {
                 let time = Value::from(inside.time());
-                let entry = entries.entry((manager.as_str().to_owned(), "Update".to_owned())).or_insert((String::new(), BTreeSet::new(), time));
+                let entry =
+                    entries.entry((manager.as_str().to_owned(), "Update".to_owned())).or_insert((String::new(), BTreeSet::new(), time));
                 entry.1.extend(changed);
             }
             Ok(inside.update(&key, new.into(), entries))
@@ -398,7 +407,8 @@ impl Api for Fake {
                 return Err(ClusterError::AlreadyExists { message: "already exists".into() });
             }
             let set = leaves(object.value());
-            let entry = json!({"manager": manager.as_str(), "operation": "Update", "apiVersion": object.api_version(), "fieldsV1": trie(&set)});
+            let entry =
+                json!({"manager": manager.as_str(), "operation": "Update", "apiVersion": object.api_version(), "fieldsV1": trie(&set)});
             Ok(inside.insert(object.without_server_fields(), vec![entry]))
         })
         .await

@@ -168,11 +168,9 @@ fn killed_twice(first: Death, second: Option<Death>, forward: bool, machine_live
         let (fake, changes) = scenario();
         let before = fake.snapshot();
         let log = Memory::default();
-        let outcome = mortal(&fake, &log, Some(first), async |log: Memory| {
-            match Run::begin(means(&fake, log), header(), changes) {
-                Ok(run) => run.forward().await,
-                Err(_) => Outcome::untouched(0),
-            }
+        let outcome = mortal(&fake, &log, Some(first), async |log: Memory| match Run::begin(means(&fake, log), header(), changes) {
+            Ok(run) => run.forward().await,
+            Err(_) => Outcome::untouched(0),
         })
         .await;
         assert!(outcome.is_none(), "{first:?}");
@@ -289,12 +287,9 @@ fn an_interrupt_before_anything_was_sent_touches_nothing_and_one_in_the_middle_r
 
         sender.send(Interrupt::None).unwrap();
         let struck = Striker(sender.clone());
-        let run = Run::begin(
-            Means { interrupt: sender.subscribe(), observer: &struck, ..means(&fake, Memory::default()) },
-            header(),
-            changes,
-        )
-        .unwrap();
+        let run =
+            Run::begin(Means { interrupt: sender.subscribe(), observer: &struck, ..means(&fake, Memory::default()) }, header(), changes)
+                .unwrap();
         assert_eq!(run.forward().await.exit_code(), 3);
         assert_eq!(fake.snapshot(), before);
     });

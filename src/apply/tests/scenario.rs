@@ -142,13 +142,7 @@ pub fn scenario() -> (Fake, Vec<Planned>) {
                 writes(object("Deployment", "replaced", json!({"spec": {"image": "image:1", "selector": "new"}})), false, true),
             ],
         ),
-        change(
-            &fake,
-            Action::Delete,
-            3,
-            key("Deployment", "deleted"),
-            vec![Write::Delete { propagation: Propagation::Foreground }],
-        ),
+        change(&fake, Action::Delete, 3, key("Deployment", "deleted"), vec![Write::Delete { propagation: Propagation::Foreground }]),
     ];
     (fake, changes)
 }
