@@ -98,7 +98,7 @@ impl<'s> Draft<'s> {
             scopes: BTreeMap::new(),
         };
         let voices = draft.voices(None, None);
-        let declared = voices.section("inputs", diagnostics);
+        let declared = voices.stack_section("inputs", diagnostics);
         draft.inputs = inputs::values(&declared, file, options, stack.sources(), diagnostics);
         for (tier, entry) in stack.root().entries(&["tiers"]) {
             let layered = voices.tier_of(tier, &entry.key_origin, diagnostics);

@@ -97,6 +97,13 @@ impl<'n> Voices<'n> {
         Layered::of(layers.found, &self.stack.origin, diagnostics)
     }
 
+    /// A table that only `stack.toml` has: `inputs`.
+    pub fn stack_section(&self, section: &str, diagnostics: &mut Diagnostics) -> Layered {
+        let mut layers = Layers { voices: *self, found: Vec::new() };
+        layers.stack(&[section], "stack");
+        Layered::of(layers.found, &self.stack.origin, diagnostics)
+    }
+
     /// A table of the tier that a tenant's own lies over: `limits`.
     pub fn limits(&self, diagnostics: &mut Diagnostics) -> Layered {
         let mut layers = Layers { voices: *self, found: Vec::new() };

@@ -1,6 +1,6 @@
 //! Lays layers over each other: tables merge key by key, everything else replaces, and what each layer said is kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::resource::{Diagnostic, Diagnostics, Origin};
 
@@ -29,7 +29,7 @@ pub struct Layered {
     pub idle_unsets: Vec<(Origin, String)>,
     /// The `unset` entries that had.
     pub busy_unsets: Vec<Origin>,
-    removed: BTreeSet<Vec<String>>,
+    removed: BTreeMap<Vec<String>, Origin>,
 }
 
 /// Alternatives of which a more specific layer's replaces a less specific one's.
@@ -47,7 +47,7 @@ impl Layered {
             provenance: Provenance::default(),
             idle_unsets: Vec::new(),
             busy_unsets: Vec::new(),
-            removed: BTreeSet::new(),
+            removed: BTreeMap::new(),
         };
         let said: Vec<Said<'_>> = layers.iter().map(|layer| Said::of(layer.node, diagnostics)).collect();
         for (upper, what) in said.iter().enumerate() {
@@ -77,7 +77,12 @@ impl Layered {
             for (relative, entry) in &leaves {
                 let path: Vec<String> = place.iter().chain(relative).cloned().collect();
                 let spoken = Spoken { layer: layer.to_owned(), origin: entry.node.origin.clone(), value: Some(entry.node.to_toml()) };
-                let open = !(1..=path.len()).any(|n| self.removed.contains(&path[..n])) && self.is_open(&path);
+                let unset = (1..=path.len()).find_map(|length| self.removed.get(&path[..length])).cloned();
+                let open = unset.is_none() && self.is_open(&path);
+                if let Some(origin) = unset {
+                    self.idle_unsets.retain(|(idle, _)| *idle != origin);
+                    self.busy_unsets.push(origin);
+                }
                 self.provenance.0.entry(join_path(&path)).or_default().insert(0, spoken);
                 if open {
                     insert(&mut self.node, &path, entry);
@@ -110,7 +115,7 @@ impl Layered {
         } else {
             self.idle_unsets.push((origin.clone(), shown.clone()));
         }
-        self.removed.insert(path.to_vec());
+        self.removed.insert(path.to_vec(), origin.clone());
         let below = format!("{shown}.");
         let spoken = || Spoken { layer: layer.to_owned(), origin: origin.clone(), value: None };
         for (_, all) in self.provenance.0.iter_mut().filter(|(path, _)| **path == shown || path.starts_with(&below)) {
