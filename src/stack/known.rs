@@ -15,7 +15,6 @@ pub fn check(stack: &Stack, diagnostics: &mut Diagnostics) {
     for (_, entry) in stack.root().entries(&["tiers"]) {
         names.check_service(entry.node.get("defaults"), diagnostics);
     }
-    check_stack_when(stack.root(), diagnostics);
     for (_, entry) in stack.root().entries(&["when", "environment"]).chain(stack.root().entries(&["when", "tier"])) {
         names.check_service(entry.node.get("defaults"), diagnostics);
         check_keys(&entry.node, "tiers", "tier", &names.tiers, diagnostics);
@@ -132,24 +131,6 @@ fn check_list(node: &Node, key: &str, what: &str, known: &[&str], diagnostics: &
 fn check_keys(node: &Node, key: &str, what: &str, known: &[&str], diagnostics: &mut Diagnostics) {
     for (name, entry) in node.entries(&[key]).filter(|(name, _)| !known.contains(&name.as_str())) {
         diagnostics.push(names::unknown(what, name, &entry.key_origin, known.iter().copied()));
-    }
-}
-
-/// What can't differ: the stack's identity, and for a tier all that isn't of a place.
-fn check_stack_when(stack: &Node, diagnostics: &mut Diagnostics) {
-    const ENVIRONMENT: [&str; 11] =
-        ["annotations", "defaults", "deletes", "inputs", "labels", "patch", "registries", "secrets", "slos", "tenancy", "tiers"];
-    const TIER: [&str; 5] = ["annotations", "defaults", "labels", "secrets", "tenancy"];
-    for (what, allowed) in [("environment", &ENVIRONMENT[..]), ("tier", &TIER[..])] {
-        for (_, branch) in stack.entries(&["when", what]) {
-            for (key, entry) in branch.node.entries(&[]).filter(|(key, _)| !allowed.contains(&key.as_str())) {
-                diagnostics.push(
-                    Diagnostic::error("stack::when_key", format!("`{key}` of stack.toml can't differ by {what}"))
-                        .at(&entry.key_origin, "not here")
-                        .help(format!("what can: {}", names::listed(allowed))),
-                );
-            }
-        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! A stack as its files say it, before an environment is chosen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::resource::{Diagnostic, Diagnostics};
+use crate::resource::{Diagnostic, Diagnostics, Origin};
 
 use super::model::Strategy;
 use super::node::Node;
-use super::{Resolved, Sources, known, manifest, naming, resolve, shape_seam};
+use super::shape::{FileKind, ShapeRef};
+use super::{Resolved, Sources, known, manifest, naming, resolve, shape};
 
 /// A stack: all its files, parsed and checked as far as that needs no environment.
 #[derive(Clone, Debug)]
@@ -28,10 +29,13 @@ pub struct File {
     pub node: Node,
     /// It couldn't be parsed: what it says is unknown, that it is there is not.
     pub broken: bool,
+    /// Where (byte offsets) it hasn't the shape that it should have: enough has been said about those places.
+    pub misshapen: BTreeSet<usize>,
 }
 
-/// The kinds of files, which are also the folders' names and how messages call what is in them.
-const KINDS: [(&str, &str); 3] = [("environments", "environment"), ("tenants", "tenant"), ("services", "service")];
+/// The folders' names, and the kinds of files in them.
+const KINDS: [(&str, FileKind); 3] =
+    [("environments", FileKind::Environment), ("tenants", FileKind::Tenant), ("services", FileKind::Service)];
 
 /// What a run chooses: the environment, and what it says on the command line.
 #[derive(Clone, Default)]
@@ -69,7 +73,7 @@ impl Stack {
         for (folder, what) in KINDS {
             parsed.insert(folder, parse_folder(&sources, folder, what, &mut diagnostics));
         }
-        let root = sources.get("stack.toml").map(|text| parse_file(&Arc::from("stack.toml"), &text, "stack", &mut diagnostics));
+        let root = sources.get("stack.toml").map(|text| parse_file(&Arc::from("stack.toml"), &text, FileKind::Stack, &mut diagnostics));
         if root.is_none() {
             diagnostics
                 .push(Diagnostic::error("stack::not_found", "there is no stack.toml").help("`spai init` makes a small stack that works"));
@@ -133,6 +137,18 @@ impl Stack {
         &self.services
     }
 
+    /// Whether the shape of what stands at a place has been complained about already.
+    pub fn is_misshapen(&self, origin: &Origin) -> bool {
+        let file = match FileKind::of_path(&origin.file) {
+            Some(FileKind::Stack) => Some(&self.root),
+            Some(FileKind::Environment) => self.environments.get(stem(&origin.file)),
+            Some(FileKind::Tenant) => self.tenants.get(stem(&origin.file)),
+            Some(FileKind::Service) => self.services.get(stem(&origin.file)),
+            None => None,
+        };
+        file.is_some_and(|file| file.misshapen.contains(&origin.start))
+    }
+
     /// The objects of all manifests.
     pub fn manifests(&self) -> &[manifest::Found] {
         &self.manifests
@@ -162,8 +178,14 @@ impl Stack {
     }
 }
 
+/// `services/backend.toml` → `backend`.
+fn stem(path: &str) -> &str {
+    let file = path.rsplit_once('/').map_or(path, |(_, file)| file);
+    file.strip_suffix(".toml").unwrap_or(file)
+}
+
 /// The files of a folder, by the names that they give.
-fn parse_folder(sources: &Sources, folder: &str, what: &str, diagnostics: &mut Diagnostics) -> BTreeMap<String, File> {
+fn parse_folder(sources: &Sources, folder: &str, what: FileKind, diagnostics: &mut Diagnostics) -> BTreeMap<String, File> {
     let mut files = BTreeMap::new();
     for (path, text) in sources.iter() {
         let name = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.strip_suffix(".toml"));
@@ -174,12 +196,14 @@ fn parse_folder(sources: &Sources, folder: &str, what: &str, diagnostics: &mut D
     files
 }
 
-fn parse_file(path: &Arc<str>, text: &str, what: &str, diagnostics: &mut Diagnostics) -> File {
+fn parse_file(path: &Arc<str>, text: &str, what: FileKind, diagnostics: &mut Diagnostics) -> File {
     match Node::parse(path, text, diagnostics) {
         Some(node) => {
-            shape_seam::check_file(&node, what, diagnostics);
-            File { node, broken: false }
+            let before = diagnostics.0.len();
+            shape::check(&node, &ShapeRef::file(what), diagnostics);
+            let misshapen = diagnostics.0[before..].iter().flat_map(|d| &d.labels).map(|label| label.origin.start).collect();
+            File { node, broken: false, misshapen }
         }
-        None => File { node: Node::empty(&super::node::Lines::new(path, text).origin(0, 0)), broken: true },
+        None => File { node: Node::empty(&super::node::Lines::new(path, text).origin(0, 0)), broken: true, misshapen: BTreeSet::new() },
     }
 }

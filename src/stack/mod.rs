@@ -24,7 +24,7 @@ mod reference;
 mod resolve;
 mod resolved;
 mod secrets;
-mod shape_seam;
+pub mod shape;
 mod sources;
 #[cfg(test)]
 mod tests;

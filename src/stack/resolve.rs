@@ -14,7 +14,8 @@ use super::load::Stack;
 use super::model::{Patch, StackFile, Tier};
 use super::node::{Node, NodeValue};
 use super::resolved::{Instance, Place, PlaceKind, Provenance, Resolved, ScopedPatch};
-use super::{ResolveOptions, defaults, manifest, moved, names, naming, secrets, shape_seam};
+use super::shape::ShapeRef;
+use super::{ResolveOptions, defaults, manifest, moved, names, naming, secrets, shape};
 
 /// See [`Stack::resolve`].
 pub fn resolve(stack: &Stack, options: &ResolveOptions) -> (Option<Resolved>, Diagnostics) {
@@ -69,9 +70,9 @@ impl Resolver<'_, '_> {
             environment: environment_file?,
             root_namespace: self.draft.root.clone(),
             tiers,
-            registries: self.decode_general(&registries.node)?,
-            slos: self.decode_general(&slos.node)?,
-            deletes: self.decode_general(&deletes.node)?,
+            registries: self.decode(&registries.node, "registries", Scope::default())?,
+            slos: self.decode(&slos.node, "slos", Scope::default())?,
+            deletes: self.decode(&deletes.node, "deletes", Scope::default())?,
             places,
             manifests: manifest::layered(stack.manifests(), environment, self.diagnostics),
             moved: moved::read(stack, self.diagnostics),
@@ -133,7 +134,7 @@ impl Resolver<'_, '_> {
             tenancy: self.decode(&tenancy.node, "tenancy", scope)?,
             origin: place.origin.clone(),
             labels: self.decode(&labels.node, "labels", scope)?,
-            annotations: self.decode(&annotations.node, "labels", scope)?,
+            annotations: self.decode(&annotations.node, "annotations", scope)?,
             secrets,
             services,
             provenance,
@@ -296,10 +297,6 @@ impl Resolver<'_, '_> {
         patches
     }
 
-    fn decode_general<T: DeserializeOwned>(&mut self, node: &Node) -> Option<T> {
-        self.decode(node, "", Scope::default())
-    }
-
     /// Resolves references and decodes.
     fn decode<T: DeserializeOwned>(&mut self, node: &Node, what: &str, scope: Scope<'_>) -> Option<T> {
         let mut evaluation = Evaluation::new(self.draft, scope, self.diagnostics);
@@ -312,9 +309,14 @@ impl Resolver<'_, '_> {
 
     /// Checks the shape and decodes. Decoding fails only where the shape check has something to learn.
     fn decode_checked<T: DeserializeOwned>(&mut self, node: &Node, what: &str) -> Option<T> {
-        let before = self.diagnostics.0.len();
-        shape_seam::check_value(node, what, self.diagnostics);
-        let wrong = self.diagnostics.0.len() > before;
+        let mut misshapen = Diagnostics::default();
+        if let Some(shape) = ShapeRef::of_part(what) {
+            shape::check(node, &shape.resolved(), &mut misshapen);
+        }
+        let wrong = !misshapen.0.is_empty();
+        // What stands in a file has been checked there; new is what references brought in.
+        misshapen.0.retain(|d| !d.labels.first().is_some_and(|label| self.draft.stack.is_misshapen(&label.origin)));
+        self.diagnostics.extend(misshapen);
         match serde_json::from_value(node.to_json()) {
             Ok(value) => Some(value),
             Err(error) => {

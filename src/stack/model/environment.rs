@@ -9,6 +9,7 @@ use serde_json::Value;
 /// An environment: where the stack runs, and what differs there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["cluster"]))]
 pub struct Environment {
     /// For people.
     pub description: Option<String>,

@@ -337,6 +337,7 @@ pub enum RouteVia {
 /// A rule of the service's Role.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["resources", "verbs"]))]
 pub struct Right {
     /// API groups; the core group when empty.
     pub groups: Vec<String>,
@@ -435,6 +436,7 @@ pub struct LifecycleSettings {
 /// A change of generated objects, merged by schema. Keys besides the selectors are the object's own, dotted or nested.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("required" = ["kind"]))]
 pub struct Patch {
     /// The kind of objects.
     pub kind: String,
