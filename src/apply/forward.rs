@@ -8,7 +8,6 @@ use futures::StreamExt as _;
 use super::api::Api;
 use super::event::Event;
 use super::judge::{Verdict, judge};
-use super::outcome::Failure;
 use super::ownership;
 use super::record::{Effect, Log, Planned, Record};
 use super::run::{Run, Stop, failure, stop_for};
@@ -31,35 +30,6 @@ struct Answer {
 }
 
 impl<A: Api, L: Log> Run<'_, A, L> {
-    /// Makes spai's own objects (the root namespace), before anything that lives in them.
-    ///
-    /// # Errors
-    /// They can't be made; nothing else was sent.
-    pub async fn make_own(&self) -> Result<(), Failure> {
-        let (own, doubt) = self.ledger(|ledger| {
-            let own: Vec<usize> = ledger.changes.iter().enumerate().filter(|(_, change)| change.planned.own).map(|(i, _)| i).collect();
-            let doubt = own.iter().any(|index| ledger.changes[*index].begun);
-            (own, doubt)
-        });
-        let made = async {
-            if !own.is_empty() && !doubt {
-                self.append(Record::Own)?;
-                self.sync()?;
-            }
-            for index in own {
-                self.perform(index, doubt).await?;
-            }
-            Ok(())
-        };
-        self.until_second_interrupt(made).await.map_err(|stop| match stop {
-            Stop::Failed(mut failures) if !failures.is_empty() => failures.swap_remove(0),
-            Stop::Halted(failure) => failure,
-            Stop::Failed(_) | Stop::Interrupted => {
-                Failure { key: None, diagnostic: Diagnostic::error("apply::interrupted", "interrupted"), symptoms: Vec::new() }
-            }
-        })
-    }
-
     /// All waves, from the first that isn't done.
     pub(super) async fn go_forward(&self) -> Result<(), Stop> {
         let waves = self.ledger(super::record::Ledger::waves);
@@ -74,8 +44,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                 self.append(Record::Wave(wave))?;
                 self.sync()?;
             }
-            let told = indices.iter().filter(|index| !self.planned(**index).own).count();
-            self.tell(&Event::WaveStarted { wave: position, waves: count, objects: told });
+            self.tell(&Event::WaveStarted { wave: position, waves: count, objects: indices.len() });
             self.send_wave(&indices, doubt).await?;
             self.await_wave(&indices).await?;
             if indices.iter().any(|index| self.planned(*index).key.kind == "CustomResourceDefinition") {
@@ -136,9 +105,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                 self.until_gone(&planned, &effect).await?;
             }
         }
-        if !planned.own {
-            self.tell(&Event::Sent { key: planned.key.clone(), action: planned.action });
-        }
+        self.tell(&Event::Sent { key: planned.key.clone(), action: planned.action });
         Ok(())
     }
 
@@ -225,8 +192,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     /// account `default`): it is as if we had made it, for it goes with its namespace. Elsewhere it is somebody else's.
     fn hit(&self, planned: &Planned, after: Object) -> Result<Effect, Stop> {
         let effect = Effect { before: None, after: Some(after), hit_existing: true };
-        // spai's own root namespace serves whoever made it.
-        if planned.own || self.in_own_namespace(planned) {
+        if self.in_own_namespace(planned) {
             return Ok(effect);
         }
         // It has our fields now: that is in the journal before the run fails of it, so that they can be taken out again.
@@ -240,7 +206,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
 
     /// A write that must not be sent any more, as the object isn't what was planned upon.
     fn moved(&self, planned: &Planned, write: &Write, live: Option<Object>, why: String) -> Result<Effect, Stop> {
-        let ours = |live: &Object| planned.own || ownership::applied_entry(live, &self.manager).is_some();
+        let ours = |live: &Object| ownership::applied_entry(live, &self.manager).is_some();
         if let (Write::Apply { creates: true, .. }, Some(live)) = (write, live)
             && !live.is_being_deleted()
             && ours(&live)

@@ -56,8 +56,6 @@ pub enum Record {
     Change(Box<Planned>),
     /// From here on the requests of this wave may have been sent.
     Wave(usize),
-    /// From here on the requests for spai's own objects may have been sent.
-    Own,
     /// A write was done, and this is what it did.
     Answer {
         /// Which change, counted from 0.
@@ -106,8 +104,6 @@ pub struct Planned {
     pub before: Option<Object>,
     /// What the last apply left.
     pub prior: Option<Prior>,
-    /// spai's own: the root namespace. Nobody is told of it, and no state is kept of it.
-    pub own: bool,
 }
 
 impl Planned {
@@ -129,7 +125,6 @@ impl From<&Change> for Planned {
             desired: change.desired.clone(),
             before: change.live.clone(),
             prior: change.prior.clone(),
-            own: false,
         }
     }
 }
@@ -210,13 +205,8 @@ impl Ledger {
                 let effects = vec![None; planned.writes.len()];
                 self.changes.push(Progress { planned: *planned, begun: false, effects, undoing: false, recreated: None, undone: false });
             }
-            Record::Own => {
-                for change in self.changes.iter_mut().filter(|change| change.planned.own) {
-                    change.begun = true;
-                }
-            }
             Record::Wave(wave) => {
-                for change in self.changes.iter_mut().filter(|change| change.planned.wave == wave && !change.planned.own) {
+                for change in self.changes.iter_mut().filter(|change| change.planned.wave == wave) {
                     change.begun = true;
                 }
             }
@@ -240,11 +230,11 @@ impl Ledger {
     }
 
     /// The waves in order, each with the changes that it consists of. Changes without
-    /// writes, and spai's own, are in none.
+    /// writes are in none.
     pub fn waves(&self) -> Vec<(usize, Vec<usize>)> {
         let mut waves = std::collections::BTreeMap::<usize, Vec<usize>>::new();
         for (index, change) in self.changes.iter().enumerate() {
-            if !change.planned.writes.is_empty() && !change.planned.own {
+            if !change.planned.writes.is_empty() {
                 waves.entry(change.planned.wave).or_default().push(index);
             }
         }
@@ -253,7 +243,7 @@ impl Ledger {
 
     /// Whether any request of the plan may have been sent.
     pub fn has_begun(&self) -> bool {
-        self.changes.iter().any(|change| change.begun && !change.planned.own)
+        self.changes.iter().any(|change| change.begun)
     }
 }
 

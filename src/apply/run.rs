@@ -235,7 +235,7 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
         // Whatever was answered is worth keeping, and no reason to say anything else if it can't be kept.
         let _ = self.sync();
         let left = self.ledger(|ledger| {
-            let begun = ledger.changes.iter().filter(|change| change.begun && !change.undone && !change.planned.own);
+            let begun = ledger.changes.iter().filter(|change| change.begun && !change.undone);
             begun
                 .map(|change| Left {
                     key: change.planned.key.clone(),
@@ -263,7 +263,7 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
     pub(super) fn outcome(&self, ending: Ending, failures: Vec<Failure>, left: Vec<Left>) -> Outcome {
         let mut outcome = self.ledger(|ledger| {
             let mut outcome = Outcome::untouched(ledger.header.revision);
-            for change in ledger.changes.iter().filter(|change| !change.planned.own) {
+            for change in ledger.changes.iter() {
                 let forgotten = change.planned.writes.is_empty() && ending == Ending::Applied;
                 if forgotten || (change.begun && change.is_done() && !change.undone) {
                     outcome.done.insert(change.planned.key.clone(), change.planned.action);

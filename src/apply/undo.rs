@@ -74,26 +74,6 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         outcome
     }
 
-    /// Removes spai's own objects that this run made, after all else was undone: what was nothing is nothing again.
-    /// What can't be removed stays, and is no harm.
-    pub async fn unmake_own(&self) {
-        let own: Vec<usize> = self.ledger(|ledger| {
-            let own = ledger.changes.iter().enumerate().filter(|(_, change)| change.planned.own && change.begun && !change.undone);
-            own.map(|(index, _)| index).rev().collect()
-        });
-        for index in own {
-            let planned = self.planned(index);
-            let hit = self.ledger(|ledger| ledger.changes[index].effects.iter().flatten().any(|effect| effect.hit_existing));
-            if hit {
-                continue;
-            }
-            let effects = self.effects(index, &planned).await;
-            if let Ok(Undone::Restored { awaited: Some(awaited), .. }) = self.undo(index, effects).await {
-                let _ = self.until_settled(&planned, awaited).await;
-            }
-        }
-    }
-
     async fn undo_all(&self, restored: &mut Vec<Restored>, left: &mut Vec<Left>) -> Result<(), Stop> {
         self.append(Record::Undo)?;
         self.sync()?;

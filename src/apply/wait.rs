@@ -186,9 +186,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             let Some(awaited) = pending.get_mut(key) else { continue };
             match awaited.progress() {
                 Readiness::Ready => {
-                    if !awaited.planned.own {
-                        self.tell(&Event::Ready { key: key.clone(), after: awaited.since.elapsed() });
-                    }
+                    self.tell(&Event::Ready { key: key.clone(), after: awaited.since.elapsed() });
                     pending.remove(key);
                 }
                 Readiness::Progressing { reason } => self.waits(awaited, reason),
@@ -202,7 +200,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     }
 
     fn waits(&self, awaited: &mut Awaited, reason: String) {
-        if awaited.reason != reason && !awaited.planned.own {
+        if awaited.reason != reason {
             self.tell(&Event::Waiting { key: awaited.planned.key.clone(), reason: reason.clone() });
         }
         awaited.reason = reason;
@@ -257,9 +255,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         }
         let failure = Failure { symptoms, ..failure(&awaited.planned, diagnostic) };
         let told = failure.symptoms.first().map_or_else(|| reason.to_owned(), |symptom| format!("{reason}: {}", symptom.text));
-        if !awaited.planned.own {
-            self.tell(&Event::Failed { key: awaited.planned.key.clone(), reason: told });
-        }
+        self.tell(&Event::Failed { key: awaited.planned.key.clone(), reason: told });
         failure
     }
 }

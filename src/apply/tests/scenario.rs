@@ -54,7 +54,7 @@ pub async fn edit(fake: &Fake, key: &ObjectKey, manager: &str, content: Value) {
 
 fn change(fake: &Fake, action: Action, wave: usize, key: ObjectKey, writes: Vec<Write>) -> Planned {
     let before = fake.live(&key);
-    Planned { key, action, wave, scope: Scope::default(), origin: None, writes, desired: None, before, prior: None, own: false }
+    Planned { key, action, wave, scope: Scope::default(), origin: None, writes, desired: None, before, prior: None }
 }
 
 fn writes(object: Object, force: bool, creates: bool) -> Write {
