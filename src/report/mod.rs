@@ -1,1 +1,9 @@
-//! To come.
+//! Renders core values and outcomes for people and programs: text, JSON. Decides nothing.
+
+mod diagnostics;
+mod look;
+mod visible;
+
+pub use diagnostics::{diagnostic, diagnostics};
+pub use look::{Look, Tone};
+pub use visible::{visible, visible_line};
