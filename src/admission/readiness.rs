@@ -41,14 +41,6 @@ pub fn readiness(object: &Object) -> Readiness {
     }
     let gvk = object.gvk();
     match (gvk.group.as_str(), gvk.kind.as_str()) {
-        ("autoscaling", _) | ("policy", _) | ("networking.k8s.io", _) | ("rbac.authorization.k8s.io", _) | ("storage.k8s.io", _) => {
-            Readiness::Ready
-        }
-        (
-            "" | "batch",
-            "Service" | "ConfigMap" | "Secret" | "ServiceAccount" | "CronJob" | "ResourceQuota" | "LimitRange" | "Node"
-            | "PersistentVolume",
-        ) => Readiness::Ready,
         ("batch", "Job") => job(object),
         ("", "Pod") => pod(object),
         ("", "Namespace") => namespace(object),
@@ -63,6 +55,9 @@ pub fn readiness(object: &Object) -> Readiness {
             "ReplicaSet" => replica_set(object),
             _ => Readiness::Ready,
         }),
+        ("" | "autoscaling" | "batch" | "networking.k8s.io" | "policy" | "rbac.authorization.k8s.io" | "storage.k8s.io", _) => {
+            Readiness::Ready
+        }
         _ => custom(object),
     }
 }

@@ -153,7 +153,7 @@ impl Transport {
     }
 
     /// Sends a call once, and reads its whole answer.
-    async fn once(&self, call: &Call) -> Result<Answer, ClusterError> {
+    pub async fn once(&self, call: &Call) -> Result<Answer, ClusterError> {
         let response = self.open(call).await?;
         let (parts, body) = response.into_parts();
         let code = parts.status.as_u16();
