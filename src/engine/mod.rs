@@ -1,1 +1,4 @@
-//! To come.
+//! One file per use case: fetches, calls the core, carries its questions out.
+
+mod applied;
+pub mod state;
