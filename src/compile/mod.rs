@@ -1,5 +1,30 @@
 //! Environments × tenants × services → desired objects. One file per concern.
+//!
+//! The compiler has no defaults of its own for what the stack language can say: these are the least specific layer of the
+//! stack (`built-in defaults`), so that `explain` shows them. What nobody said isn't sent.
 
+mod config;
+mod container;
+mod context;
+mod disruption;
+mod exposure;
+mod hooks;
+mod identity;
+mod jobs;
+mod labels;
+mod marked;
+mod names;
+mod pod;
+mod probes;
 mod run;
+mod scaling;
+mod secrets;
+mod settings;
+mod sizing;
+mod slo;
+mod tenancy;
+mod volumes;
+mod workload;
 
+pub use labels::SPAI_LABELS;
 pub use run::compile;
