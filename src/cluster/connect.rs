@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::sync::RwLock;
 
 use super::transport::Transport;
@@ -130,7 +130,7 @@ async fn from_kubeconfig(options: &ConnectOptions) -> Result<(kube::Config, Stri
         None => (Kubeconfig::read(), default_files()),
     };
     let file = file.map_err(|error| {
-        Diagnostic::error("cluster::kubeconfig", format!("the kubeconfig {looked_in} can't be read: {}", chain(&error)))
+        Diagnostic::error("cluster::kubeconfig", format!("the kubeconfig {looked_in} can't be read: {}", unread(&error)))
             .help("say where it is with `--kubeconfig` or KUBECONFIG")
     })?;
     let context = match (named, &file.current_context) {
@@ -150,6 +150,14 @@ async fn from_kubeconfig(options: &ConnectOptions) -> Result<(kube::Config, Stri
         Diagnostic::error("cluster::configuration", format!("the context `{context}` of {looked_in} can't be used: {}", chain(&error)))
     })?;
     Ok((config, context))
+}
+
+/// Why a kubeconfig can't be read. What is wrong with its YAML is told by its place alone: the parser would quote the lines
+/// around it, and those hold tokens and keys.
+fn unread(error: &KubeconfigError) -> String {
+    let KubeconfigError::Parse(error) = error else { return chain(error) };
+    let place = error.location().map_or_else(String::new, |at| format!(" at line {}, column {}", at.line(), at.column()));
+    format!("it isn't the YAML of a kubeconfig{place}")
 }
 
 /// `; it has: a, b`.
@@ -183,4 +191,43 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn refused(text: &str, context: Option<&str>, reference: ClusterRef) -> Diagnostic {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        std::fs::write(&path, text).unwrap();
+        let options =
+            ConnectOptions { kubeconfig: Some(path), context: context.map(str::to_owned), reference, server_timeout: Duration::ZERO };
+        Cluster::connect(&options).await.unwrap_err()
+    }
+
+    const GOOD: &str = "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\ncontexts: [{name: b, context: {cluster: c, user: u}}, {name: a, context: {cluster: gone, user: u}}]\nusers: [{name: u, user: {token: swordfish}}]\n";
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_told_with_what_there_is() {
+        let error = refused(GOOD, Some("prod"), ClusterRef::default()).await;
+        assert_eq!(error.code, "cluster::unknown_context");
+        assert!(error.help.as_deref().is_some_and(|help| help.ends_with("; it has: a, b")), "{error:?}");
+        assert_eq!(refused(GOOD, None, ClusterRef::default()).await.code, "cluster::no_context");
+        assert_eq!(refused(GOOD, Some("a"), ClusterRef::default()).await.code, "cluster::configuration");
+        let embedded = ClusterRef { embedded: true, ..ClusterRef::default() };
+        assert_eq!(refused(GOOD, None, embedded).await.code, "cluster::embedded");
+    }
+
+    #[tokio::test]
+    async fn a_broken_file_is_told_without_its_content() {
+        for broken in [
+            GOOD.replace("users: [{", "users: [{["),
+            GOOD.replace("token: swordfish", "token: [swordfish]"),
+            GOOD.replace("token: ", "token: \"x\ttab"),
+        ] {
+            let error = format!("{:?}", refused(&broken, Some("b"), ClusterRef::default()).await);
+            assert!(!error.contains("swordfish"), "{error}");
+        }
+    }
 }

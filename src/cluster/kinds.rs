@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -11,6 +12,10 @@ use super::{Cluster, ClusterError};
 use crate::resource::{GroupKind, GroupVersionKind};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
+
+/// How long after its CRD is established a kind may be missing from discovery.
+const DISCOVERED_WITHIN: Duration = Duration::from_secs(3);
+const ASK_AGAIN: Duration = Duration::from_millis(150);
 
 /// A kind that the cluster serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,6 +218,18 @@ impl Cluster {
             return Err(ClusterError::Unavailable { message, sent: false });
         }
         Err(ClusterError::NoSuchKind { kind: group_kind.clone() })
+    }
+
+    /// The kind of something that is about to be written. Its CRD may have been established a moment ago: discovery
+    /// follows a little later.
+    pub(super) async fn kind_soon(&self, group_kind: &GroupKind, version: &str) -> Result<Kind, ClusterError> {
+        let deadline = tokio::time::Instant::now() + DISCOVERED_WITHIN;
+        loop {
+            match self.kind_of(group_kind, Some(version)).await {
+                Err(ClusterError::NoSuchKind { .. }) if tokio::time::Instant::now() < deadline => tokio::time::sleep(ASK_AGAIN).await,
+                other => return other,
+            }
+        }
     }
 }
 

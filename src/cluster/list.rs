@@ -90,7 +90,7 @@ impl Cluster {
 /// Takes the objects out of a page; gives the token of the next one, and the list's resourceVersion.
 fn read_page(kind: &Kind, mut page: Value, objects: &mut Vec<Object>) -> Result<(Option<String>, String), ClusterError> {
     let broken = |what: String| ClusterError::Other { code: 200, reason: String::new(), message: what };
-    let Value::Array(items) = page["items"].take() else {
+    let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) else {
         // An empty list of some aggregated servers is null.
         return if page["kind"].as_str().is_some_and(|k| k.ends_with("List")) {
             Ok((None, page["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()))

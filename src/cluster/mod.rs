@@ -8,6 +8,8 @@
 mod connect;
 mod diagnose;
 mod error;
+#[cfg(test)]
+mod faults;
 pub mod inventory;
 mod kinds;
 pub mod lease;

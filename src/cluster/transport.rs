@@ -16,8 +16,10 @@ use serde_json::Value;
 use super::connect::chain;
 use super::{ClusterError, Outage, OutageObserver};
 
-/// An answer that doesn't begin within this time is given up: nobody waits for ever on a black hole.
+/// An answer that doesn't begin within this time is given up: nobody waits for ever on a black hole. Sooner, if the
+/// server is to be waited for less long, but never sooner than [`LEAST_ANSWER`].
 const ANSWER: Duration = Duration::from_mins(1);
+const LEAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// The first pause before a request is repeated; each next one is twice as long, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -157,7 +159,7 @@ impl Transport {
         let response = self.open(call).await?;
         let (parts, body) = response.into_parts();
         let code = parts.status.as_u16();
-        let body = match tokio::time::timeout(ANSWER, body.collect()).await {
+        let body = match tokio::time::timeout(self.answer(), body.collect()).await {
             Ok(Ok(body)) => body.to_bytes().to_vec(),
             Ok(Err(error)) => {
                 return Err(ClusterError::Unavailable { message: format!("the server's answer broke off: {}", chain(&error)), sent: true });
@@ -173,13 +175,19 @@ impl Transport {
 
     /// Sends a call once; the answer's body is still to be read. Not a success is no error here.
     pub async fn open(&self, call: &Call) -> Result<Response<Body>, ClusterError> {
-        match tokio::time::timeout(ANSWER, self.client.send(call.request()?)).await {
+        let limit = self.answer();
+        match tokio::time::timeout(limit, self.client.send(call.request()?)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(unsent_or_lost(error)),
             Err(_) => {
-                Err(ClusterError::Unavailable { message: format!("the server didn't answer within {} s", ANSWER.as_secs()), sent: true })
+                Err(ClusterError::Unavailable { message: format!("the server didn't answer within {} s", limit.as_secs()), sent: true })
             }
         }
+    }
+
+    /// How long an answer may take.
+    fn answer(&self) -> Duration {
+        self.server_timeout.clamp(LEAST_ANSWER, ANSWER)
     }
 
     pub fn is_away(&self, reason: &str) {

@@ -152,7 +152,7 @@ impl Watch {
             let line = &self.buffer[start..start + length];
             start += length + 1;
             let Ok(mut event) = serde_json::from_slice::<Value>(line) else { continue };
-            let object = event["object"].take();
+            let Some(object) = event.get_mut("object").map(Value::take) else { continue };
             match event["type"].as_str() {
                 Some(kind @ ("ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK")) => {
                     if let Some(version) = object["metadata"]["resourceVersion"].as_str() {

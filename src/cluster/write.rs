@@ -87,7 +87,7 @@ impl Cluster {
         let query = Query::of(request.manager, request.dry_run)
             .and("force", if request.force { "true" } else { "false" })
             .and("fieldValidation", if request.strict { "Strict" } else { "Warn" });
-        let path = self.path_of(object).await? + &query.0;
+        let path = self.path_of(object, request.dry_run).await? + &query.0;
         let call = write_call(Method::PATCH, path, "application/apply-patch+yaml", &body);
         let answer = self.send_object(&call, object).await?;
         let applied = Applied { object: self::object(&answer)?, created: answer.code == 201, warnings: answer.warnings() };
@@ -127,7 +127,7 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError::NotFound`] when there is nothing, [`ClusterError::Stale`] when it changed.
     pub async fn replace(&self, object: &Object, manager: &FieldManager) -> Result<Object, ClusterError> {
-        let path = self.path_of(object).await? + &Query::of(manager, false).0;
+        let path = self.path_of(object, false).await? + &Query::of(manager, false).0;
         self::object(&self.send_object(&write_call(Method::PUT, path, "application/json", object.value()), object).await?)
     }
 
@@ -137,7 +137,7 @@ impl Cluster {
     /// [`ClusterError::AlreadyExists`] when it is there.
     pub async fn create(&self, object: &Object, manager: &FieldManager) -> Result<Object, ClusterError> {
         let gvk = object.gvk();
-        let kind = self.kind_of(&gvk.group_kind(), Some(&gvk.version)).await?;
+        let kind = self.kind_soon(&gvk.group_kind(), &gvk.version).await?;
         let path = kind.path(object.namespace()) + &Query::of(manager, false).0;
         self::object(&self.send_object(&write_call(Method::POST, path, "application/json", object.value()), object).await?)
     }
@@ -173,9 +173,13 @@ impl Cluster {
         }
     }
 
-    async fn path_of(&self, object: &Object) -> Result<String, ClusterError> {
+    async fn path_of(&self, object: &Object, dry_run: bool) -> Result<String, ClusterError> {
         let gvk = object.gvk();
-        let kind = self.kind_of(&gvk.group_kind(), Some(&gvk.version)).await?;
+        let kind = if dry_run {
+            self.kind_of(&gvk.group_kind(), Some(&gvk.version)).await?
+        } else {
+            self.kind_soon(&gvk.group_kind(), &gvk.version).await?
+        };
         Ok(kind.object_path(object.namespace(), object.name()))
     }
 
