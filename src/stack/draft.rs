@@ -77,6 +77,8 @@ pub struct Absence {
     pub reason: String,
     /// The line.
     pub origin: Origin,
+    /// It is so for this tier; for others it may not be.
+    pub by_tier: bool,
 }
 
 impl<'s> Draft<'s> {
@@ -167,7 +169,7 @@ impl<'s> Draft<'s> {
             (Some(&"tier"), Owner::Environment) => "has an instance for each tier, and this one is of the whole environment".to_owned(),
             _ => "runs nowhere here".to_owned(),
         };
-        Err(Absence { reason, origin })
+        Err(Absence { reason, origin, by_tier: false })
     }
 
     /// An environment's instance may be for some tiers' tenants alone.
@@ -244,7 +246,7 @@ impl<'s> Draft<'s> {
         let listed = |list: &Node| list.items().iter().any(|item| item.as_str() == Some(service));
         if let Some(list) = self.file().get("services").filter(|list| !listed(list)) {
             let reason = format!("isn't among the services of environment `{}`", self.environment.0);
-            self.excluded.insert(service, Absence { reason, origin: list.origin.clone() });
+            self.excluded.insert(service, Absence { reason, origin: list.origin.clone(), by_tier: false });
             return;
         }
         let owners: Vec<Owner<'s>> = match scope {
@@ -296,7 +298,7 @@ impl<'s> Draft<'s> {
         let enabled = evaluation.node(layered.node.get("enabled")?);
         let tiers = evaluation.node(layered.node.get("tiers")?);
         if enabled.as_bool() == Some(false) {
-            return Some(Absence { reason: "is not enabled here".to_owned(), origin: enabled.origin });
+            return Some(Absence { reason: "is not enabled here".to_owned(), origin: enabled.origin, by_tier: false });
         }
         let tier = tier?;
         let listed = tiers.items().iter().any(|item| item.as_str() == Some(tier));
@@ -327,7 +329,7 @@ impl<'s> Draft<'s> {
 }
 
 fn not_for(tier: &str, tiers: &Node) -> Absence {
-    Absence { reason: format!("is not for tier `{tier}`"), origin: tiers.origin.clone() }
+    Absence { reason: format!("is not for tier `{tier}`"), origin: tiers.origin.clone(), by_tier: true }
 }
 
 /// The scope decides how many instances there are, so it can't depend on whose they are.

@@ -330,7 +330,12 @@ impl<'e, 's> Evaluation<'e, 's> {
         let home = match draft.find(place, name) {
             Ok(home) => home,
             Err(absence) => {
-                let of = draft.places[place].owner.tier().map(|tier| format!(" of tier `{tier}`")).unwrap_or_default();
+                let of = draft.places[place]
+                    .owner
+                    .tier()
+                    .filter(|_| absence.by_tier)
+                    .map(|tier| format!(" of tier `{tier}`"))
+                    .unwrap_or_default();
                 let refers = |service| format!("service `{service}`{of} refers to");
                 let who = self.scope.service.map_or_else(|| "this refers to".to_owned(), refers);
                 return self.fail(

@@ -1,6 +1,6 @@
 //! Names that don't exist: every place of a stack's files where another part of the stack is named, whatever the environment.
 
-use crate::resource::{Diagnostic, Diagnostics};
+use crate::resource::{Diagnostic, Diagnostics, ObjectKey};
 
 use super::load::Stack;
 use super::names;
@@ -22,7 +22,7 @@ pub fn check(stack: &Stack, diagnostics: &mut Diagnostics) {
     for file in stack.services().values() {
         names.check_service(Some(&file.node), diagnostics);
     }
-    for file in stack.environment_files().values() {
+    for (name, file) in stack.environment_files() {
         let node = &file.node;
         check_list(node, "tenants", "tenant", &names.tenants, diagnostics);
         check_list(node, "services", "service", &names.services, diagnostics);
@@ -32,6 +32,9 @@ pub fn check(stack: &Stack, diagnostics: &mut Diagnostics) {
         }
         names.check_services_of(node, diagnostics);
         check_values(node, "environment", diagnostics);
+        if !file.broken {
+            check_cluster(name, node, diagnostics);
+        }
     }
     for (name, file) in stack.tenants() {
         let node = &file.node;
@@ -40,6 +43,7 @@ pub fn check(stack: &Stack, diagnostics: &mut Diagnostics) {
         check_values(node, "tenant", diagnostics);
         if !file.broken {
             names.check_tier(name, node, diagnostics);
+            check_pooled(stack, name, node, diagnostics);
         }
     }
     for (_, entry) in stack.root().entries(&["tiers"]) {
@@ -71,9 +75,16 @@ impl<'s> Names<'s> {
         check_list(node, "needs", "service", &self.services, diagnostics);
         check_list(node, "tiers", "tier", &self.tiers, diagnostics);
         for item in node.get("after").map(Node::items).unwrap_or_default() {
-            let service = item.as_str().and_then(|text| text.strip_prefix("service."));
-            if let Some(service) = service.filter(|service| !self.services.contains(service)) {
-                diagnostics.push(names::unknown("service", service, &item.origin, self.services.iter().copied()));
+            let Some(text) = item.as_str().filter(|text| !is_template(text)) else { continue };
+            match text.strip_prefix("service.") {
+                Some(service) if self.services.contains(&service) => {}
+                Some(service) => diagnostics.push(names::unknown("service", service, &item.origin, self.services.iter().copied())),
+                None if text.parse::<ObjectKey>().is_ok() => {}
+                None => diagnostics.push(
+                    Diagnostic::error("stack::after", format!("`{text}` names neither a service nor an object"))
+                        .at(&item.origin, "comes first, but what is it?")
+                        .help("write `service.NAME`, or an object as KIND/NAMESPACE/NAME (KIND/NAME where there is no namespace)"),
+                ),
             }
         }
         self.check_when(node, diagnostics);
@@ -131,6 +142,44 @@ fn check_list(node: &Node, key: &str, what: &str, known: &[&str], diagnostics: &
 fn check_keys(node: &Node, key: &str, what: &str, known: &[&str], diagnostics: &mut Diagnostics) {
     for (name, entry) in node.entries(&[key]).filter(|(name, _)| !known.contains(&name.as_str())) {
         diagnostics.push(names::unknown(what, name, &entry.key_origin, known.iter().copied()));
+    }
+}
+
+/// An environment says where it runs, in one way.
+fn check_cluster(name: &str, node: &Node, diagnostics: &mut Diagnostics) {
+    const HELP: &str =
+        "one of `{ context = \"…\" }` (\"*\" is the kubeconfig's current one), `{ in_cluster = true }`, `{ embedded = true }`";
+    // That it says none at all, the shape check has found.
+    let Some(cluster) = node.get("cluster") else { return };
+    let said: Vec<&Node> = cluster.entries(&[]).map(|(_, entry)| &entry.node).filter(|node| node.as_bool() != Some(false)).collect();
+    if cluster.as_table().is_some() && said.len() != 1 {
+        let text = if said.is_empty() { "says nothing" } else { "says several things at once" };
+        diagnostics.push(
+            Diagnostic::error("stack::which_cluster", format!("which cluster is environment `{name}` in?"))
+                .at(&cluster.origin, text)
+                .help(HELP),
+        );
+    }
+}
+
+/// A tenant whose tier is pooled has no instances of its own that could differ.
+fn check_pooled(stack: &Stack, tenant: &str, node: &Node, diagnostics: &mut Diagnostics) {
+    let tier = node.get("tier").and_then(Node::as_str).unwrap_or_default();
+    let Some(isolation) = stack.root().at(&["tiers", tier, "isolation"]).filter(|isolation| isolation.as_str() == Some("pooled")) else {
+        return;
+    };
+    for key in ["defaults", "service", "secrets", "limits", "patch"] {
+        if let Some(entry) = node.as_table().and_then(|table| table.get(key)) {
+            diagnostics.push(
+                Diagnostic::warning(
+                    "stack::pooled_tenant",
+                    format!("`{key}` of tenant `{tenant}` has no effect: it shares its tier's instances"),
+                )
+                .at(&entry.key_origin, "has no effect")
+                .at(&isolation.origin, format!("tier `{tier}` is pooled"))
+                .help(format!("say it in `[tiers.{tier}]`, or move the tenant to a dedicated tier")),
+            );
+        }
     }
 }
 

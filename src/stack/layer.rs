@@ -35,8 +35,14 @@ pub struct Layered {
 /// Alternatives of which a more specific layer's replaces a less specific one's.
 const ALTERNATIVES: [(&str, [&str; 2]); 1] = [("disruption", ["min_available", "max_unavailable"])];
 
-/// A path and what stands there.
-type Leaf<'n> = (Vec<String>, &'n Entry);
+/// What stands somewhere.
+struct Leaf<'n> {
+    path: Vec<String>,
+    /// The tables on the way, and the value itself.
+    chain: Vec<&'n Entry>,
+    /// The value itself: the chain's last.
+    entry: &'n Entry,
+}
 
 impl Layered {
     /// Lays `layers` over each other, the lowest rank first. `origin` is that of the result as a whole.
@@ -59,8 +65,8 @@ impl Layered {
             for (path, origin) in said.unset {
                 layered.unset(&path, &layer.name, &origin);
             }
-            for (path, entry) in said.leaves {
-                layered.set(&path, entry, &layer.name);
+            for leaf in said.leaves {
+                layered.set(&leaf, &layer.name);
             }
         }
         layered
@@ -69,12 +75,11 @@ impl Layered {
     /// Lays what holds by default *under* what has been said: at `at`, where that is a table (or is nothing, for the root).
     /// `*` in `at` is any key.
     pub fn fill(&mut self, at: &[String], defaults: &Node, layer: &str) {
-        let mut leaves = Vec::new();
-        collect(defaults, &mut Vec::new(), &mut leaves);
+        let leaves = leaves_of(defaults);
         let mut places = Vec::new();
         matching(&self.node, at, &mut Vec::new(), &mut places);
         for place in places {
-            for (relative, entry) in &leaves {
+            for Leaf { path: relative, chain, entry } in &leaves {
                 let path: Vec<String> = place.iter().chain(relative).cloned().collect();
                 let spoken = Spoken { layer: layer.to_owned(), origin: entry.node.origin.clone(), value: Some(entry.node.to_toml()) };
                 let unset = (1..=path.len()).find_map(|length| self.removed.get(&path[..length])).cloned();
@@ -85,7 +90,9 @@ impl Layered {
                 }
                 self.provenance.0.entry(join_path(&path)).or_default().insert(0, spoken);
                 if open {
-                    insert(&mut self.node, &path, entry);
+                    if let Some(node) = at_mut(&mut self.node, &place) {
+                        insert(node, relative, chain);
+                    }
                 }
             }
         }
@@ -124,7 +131,7 @@ impl Layered {
         self.provenance.0.entry(shown).or_insert_with(|| vec![spoken()]);
     }
 
-    fn set(&mut self, path: &[String], entry: &Entry, layer: &str) {
+    fn set(&mut self, Leaf { path, chain, entry }: &Leaf<'_>, layer: &str) {
         for length in 1..=path.len() {
             self.removed.remove(&path[..length]);
         }
@@ -141,7 +148,7 @@ impl Layered {
                 remove(&mut self.node, &path);
             }
         }
-        insert(&mut self.node, path, entry);
+        insert(&mut self.node, path, chain);
         let spoken = Spoken { layer: layer.to_owned(), origin: entry.node.origin.clone(), value: Some(entry.node.to_toml()) };
         self.provenance.0.entry(join_path(path)).or_default().push(spoken);
     }
@@ -162,9 +169,8 @@ struct Said<'n> {
 
 impl<'n> Said<'n> {
     fn of(node: &'n Node, diagnostics: &mut Diagnostics) -> Self {
-        let mut leaves = Vec::new();
-        collect(node, &mut Vec::new(), &mut leaves);
-        leaves.retain(|(path, _)| !matches!(path[0].as_str(), "when" | "unset"));
+        let mut leaves = leaves_of(node);
+        leaves.retain(|leaf| !matches!(leaf.path[0].as_str(), "when" | "unset"));
         let mut unset = Vec::new();
         for item in node.get("unset").map(Node::items).unwrap_or_default() {
             let Some(path) = item.as_str() else { continue };
@@ -194,8 +200,8 @@ impl<'n> Said<'n> {
             );
         };
         let says = |entry: &Entry| format!("says {}", entry.node.to_toml());
-        for (path, entry) in &self.leaves {
-            for (other_path, other_entry) in &other.leaves {
+        for Leaf { path, entry, .. } in &self.leaves {
+            for Leaf { path: other_path, entry: other_entry, .. } in &other.leaves {
                 let clash = if path == other_path {
                     !entry.node.says_same(&other_entry.node)
                 } else {
@@ -210,7 +216,7 @@ impl<'n> Said<'n> {
                 note(unset, &entry.node.origin, says(entry), origin, "unsets it".to_owned());
             }
         }
-        for (path, entry) in &other.leaves {
+        for Leaf { path, entry, .. } in &other.leaves {
             for (unset, origin) in self.unset.iter().filter(|(unset, _)| path.starts_with(unset)) {
                 note(unset, origin, "unsets it".to_owned(), &entry.node.origin, says(entry));
             }
@@ -222,16 +228,24 @@ fn is_empty_table(node: &Node) -> bool {
     node.as_table().is_some_and(BTreeMap::is_empty)
 }
 
-/// Finds what is set: values, lists, empty tables, and tables that are one value.
-fn collect<'n>(node: &'n Node, path: &mut Vec<String>, leaves: &mut Vec<Leaf<'n>>) {
+/// What is set: values, lists, empty tables, and tables that are one value.
+fn leaves_of(node: &Node) -> Vec<Leaf<'_>> {
+    let mut leaves = Vec::new();
+    collect(node, &mut Vec::new(), &mut Vec::new(), &mut leaves);
+    leaves
+}
+
+fn collect<'n>(node: &'n Node, path: &mut Vec<String>, chain: &mut Vec<&'n Entry>, leaves: &mut Vec<Leaf<'n>>) {
     for (key, entry) in node.as_table().into_iter().flatten() {
         path.push(key.clone());
+        chain.push(entry);
         let inner = entry.node.as_table().is_some_and(|table| !table.is_empty());
         if inner && !is_one_value(path) {
-            collect(&entry.node, path, leaves);
+            collect(&entry.node, path, chain, leaves);
         } else {
-            leaves.push((path.clone(), entry));
+            leaves.push(Leaf { path: path.clone(), chain: chain.clone(), entry });
         }
+        chain.pop();
         path.pop();
     }
 }
@@ -244,6 +258,10 @@ pub fn is_one_value(path: &[String]) -> bool {
 
 fn at<'n>(node: &'n Node, path: &[String]) -> Option<&'n Node> {
     path.iter().try_fold(node, |node, key| node.get(key))
+}
+
+fn at_mut<'n>(node: &'n mut Node, path: &[String]) -> Option<&'n mut Node> {
+    path.iter().try_fold(node, |node, key| Some(&mut node.as_table_mut()?.get_mut(key)?.node))
 }
 
 fn matching(node: &Node, pattern: &[String], path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
@@ -259,9 +277,9 @@ fn matching(node: &Node, pattern: &[String], path: &mut Vec<String>, found: &mut
     }
 }
 
-/// Sets a value, making tables on the way. A value that is in the way goes.
-fn insert(node: &mut Node, path: &[String], entry: &Entry) {
-    let Some((key, rest)) = path.split_first() else { return };
+/// Sets a value, making tables on the way, with the places that they have in the chain. A value that is in the way goes.
+fn insert(node: &mut Node, path: &[String], chain: &[&Entry]) {
+    let (Some((key, rest)), Some((entry, below))) = (path.split_first(), chain.split_first()) else { return };
     if node.as_table().is_none() {
         node.value = NodeValue::Table(Table::new());
     }
@@ -271,12 +289,11 @@ fn insert(node: &mut Node, path: &[String], entry: &Entry) {
         if is_empty_table(&entry.node) && table.get(key).is_some_and(|old| old.node.as_table().is_some()) {
             return;
         }
-        table.insert(key.clone(), entry.clone());
+        table.insert(key.clone(), (*entry).clone());
         return;
     }
-    let below =
-        table.entry(key.clone()).or_insert_with(|| Entry { key_origin: entry.key_origin.clone(), node: Node::empty(&entry.key_origin) });
-    insert(&mut below.node, rest, entry);
+    let made = || Entry { key_origin: entry.key_origin.clone(), node: Node::empty(&entry.node.origin) };
+    insert(&mut table.entry(key.clone()).or_insert_with(made).node, rest, below);
 }
 
 /// Removes what is at a path; whether there was anything.

@@ -8,7 +8,7 @@ use crate::resource::{Diagnostic, Diagnostics, Origin};
 use super::model::Strategy;
 use super::node::Node;
 use super::shape::{FileKind, ShapeRef};
-use super::{Resolved, Sources, known, manifest, naming, resolve, shape};
+use super::{Resolved, Sources, known, manifest, naming, resolve, shape, version};
 
 /// A stack: all its files, parsed and checked as far as that needs no environment.
 #[derive(Clone, Debug)]
@@ -92,6 +92,7 @@ impl Stack {
         let name = root.node.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
         let stack = Self { sources, name, root, environments, tenants, services, manifests };
         stack.check_names(&mut diagnostics);
+        version::check(stack.root(), env!("CARGO_PKG_VERSION"), &mut diagnostics);
         known::check(&stack, &mut diagnostics);
         diagnostics.sort();
         (Some(stack), diagnostics)

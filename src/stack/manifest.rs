@@ -183,6 +183,7 @@ fn parse(text: &str, json: bool) -> Result<Vec<Value>, (Option<usize>, String)> 
     budget.max_depth = MAX_DEPTH;
     let mut options = serde_saphyr::Options::default();
     options.budget = Some(budget);
+    options.alias_limits.max_total_replayed_events = 200_000;
     options.with_snippet = false;
     // As kubectl reads it: `defaultMode: 0644` is octal.
     options.legacy_octal_numbers = true;

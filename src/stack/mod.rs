@@ -28,6 +28,7 @@ pub mod shape;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod version;
 
 pub use load::{File, ResolveOptions, Stack};
 pub use resolved::{Instance, Manifest, Place, PlaceKind, PlaceSecret, Provenance, Resolved, ScopedPatch, Spoken};

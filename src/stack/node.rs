@@ -64,18 +64,18 @@ impl Node {
         Self::new(NodeValue::Table(Table::new()), origin)
     }
 
-    /// Parses a file. What the parser could make of a broken one is thrown away: `None`, and every error is noted.
+    /// Parses a file. What the parser could make of a broken one is thrown away: `None`, and its errors are noted.
     pub fn parse(file: &Arc<str>, text: &str, diagnostics: &mut Diagnostics) -> Option<Self> {
         let lines = Lines::new(file, text);
-        let (table, errors) = DeTable::parse_recoverable(text);
-        for error in &errors {
-            let span = error.span().unwrap_or(0..0);
-            diagnostics
-                .push(Diagnostic::error("stack::syntax", error.message().to_owned()).at(&lines.origin(span.start, span.end), "here"));
-        }
-        if !errors.is_empty() {
-            return None;
-        }
+        let table = match DeTable::parse(text) {
+            Ok(table) => table,
+            Err(first) => {
+                // In nonsense every byte is an error: only files of a sensible size are searched for all of them.
+                let errors = if text.len() <= SEARCHED { DeTable::parse_recoverable(text).1 } else { vec![first] };
+                note_syntax_errors(&errors, &lines, diagnostics);
+                return None;
+            }
+        };
         let before = diagnostics.0.len();
         let mut root = table_of(table.get_ref(), &lines, diagnostics);
         if diagnostics.0.len() > before {
@@ -196,6 +196,23 @@ impl Node {
                 format!("{{ {} }}", entries.join(", "))
             }
         }
+    }
+}
+
+/// The largest file, in bytes, in which all syntax errors are looked for, and not the first alone.
+const SEARCHED: usize = 256 << 10;
+/// How many syntax errors of one file are told.
+const TOLD: usize = 20;
+
+fn note_syntax_errors(errors: &[toml::de::Error], lines: &Lines<'_>, diagnostics: &mut Diagnostics) {
+    for (position, error) in errors.iter().take(TOLD).enumerate() {
+        let span = error.span().unwrap_or(0..0);
+        let mut diagnostic = Diagnostic::error("stack::syntax", error.message().to_owned());
+        diagnostic = diagnostic.at(&lines.origin(span.start, span.end), "this is no TOML");
+        if position + 1 == TOLD && errors.len() > TOLD {
+            diagnostic = diagnostic.help(format!("{} more errors of this file follow once these are gone", errors.len() - TOLD));
+        }
+        diagnostics.push(diagnostic);
     }
 }
 

@@ -50,7 +50,11 @@ impl Resolver<'_, '_> {
             None => file.origin.clone(),
         };
         let namespaces = self.draft.places.iter().map(|place| (place.namespace.as_str(), &place.origin));
-        naming::check_namespaces(&self.draft.root, namespaces, &root_origin, self.diagnostics);
+        // A bad name of the stack has been reported.
+        let derived = file.get("namespace").is_none() && options.root_namespace.is_none();
+        if !derived || naming::is_dns_label(stack.name()) {
+            naming::check_namespaces(&self.draft.root, namespaces, &root_origin, self.diagnostics);
+        }
 
         let mut places: Vec<Place> = (0..self.draft.places.len()).filter_map(|place| self.place(place)).collect();
         places.sort_by(|a, b| a.namespace.cmp(&b.namespace));
@@ -180,7 +184,12 @@ impl Resolver<'_, '_> {
                 continue;
             }
             if let Err(absence) = draft.find(place, need) {
-                let of = draft.places[place].owner.tier().map(|tier| format!(" of tier `{tier}`")).unwrap_or_default();
+                let of = draft.places[place]
+                    .owner
+                    .tier()
+                    .filter(|_| absence.by_tier)
+                    .map(|tier| format!(" of tier `{tier}`"))
+                    .unwrap_or_default();
                 self.diagnostics.push(
                     Diagnostic::error("stack::service_absent", format!("service `{name}`{of} needs `{need}`, which {}", absence.reason))
                         .at(&item.origin, "needed here")

@@ -1,6 +1,8 @@
 //! Whole small stacks, from their texts to what they mean or what is wrong with them.
 
 mod errors;
+mod folders;
+mod hostile;
 mod meaning;
 mod shipped;
 
