@@ -1,11 +1,13 @@
-//! One file per use case: fetches, calls the core, carries its questions out.
+//! One file per use case: each fetches what the core needs to know, calls it, and carries its questions out.
+//!
+//! [`Request`] is what a command asks for, [`Session`] all that the use cases share: the stack as it is in one
+//! environment, its objects, the state, the cluster.
 
-mod applied;
-mod compiled;
+mod plan;
 mod request;
 mod session;
-pub mod state;
 
-pub use compiled::{Compiled, Stopped, compile, compile_environment, environment_of, read, validate};
-pub use request::{Filter, Process, Request};
-pub use session::{Session, connect, state_folder, store};
+pub use crate::plan::Filter;
+pub use plan::{Basis, plan, plan_for};
+pub use request::{Process, Request};
+pub use session::{Compiled, Session};

@@ -1,147 +1,191 @@
-//! A stack, compiled, with its cluster and its state: what every verb that looks at the cluster begins with.
+//! What all use cases begin with: the stack in its environment, compiled, its state and its cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::cluster::inventory::{self, Stored};
-use crate::cluster::{Cluster, ConnectOptions, Kinds};
-use crate::plan::Target;
-use crate::resource::{Diagnostic, FieldManager};
-use crate::state::{Binding, LocalStore, Snapshot, StateKey, StateStore as _, agree};
+use crate::cluster::{Cluster, ConnectOptions};
+use crate::compile::compile;
+use crate::graph::ResourceGraph;
+use crate::resource::{Desired, Diagnostic, Diagnostics, StackIdentity};
+use crate::stack::{ResolveOptions, Resolved, Sources, Stack};
+use crate::state::{Binding, LocalStore, StateKey};
 
-use super::compiled::{Compiled, Stopped, compile};
-use super::{Filter, Process, Request};
+use super::Request;
 
-/// All that a verb works with.
+/// A stack in one environment, as objects: what needs no cluster and no state.
+#[derive(Debug)]
+pub struct Compiled {
+    /// As it was read, for texts and places of errors.
+    pub stack: Stack,
+    /// As it is in the environment.
+    pub resolved: Resolved,
+    /// Its objects, by identity.
+    pub desired: Vec<Desired>,
+    /// Their order.
+    pub graph: ResourceGraph,
+    /// What to know; no errors.
+    pub warnings: Diagnostics,
+}
+
+/// All that a use case works with.
 #[derive(Debug)]
 pub struct Session {
-    /// The stack.
+    /// The stack and its objects.
     pub compiled: Compiled,
-    /// The cluster.
+    /// The connection. Nothing was asked yet.
     pub cluster: Cluster,
-    /// Which cluster it is.
-    pub target: Target,
-    /// What kinds it serves.
-    pub kinds: Kinds,
-    /// The state's store.
+    /// The state.
     pub store: LocalStore,
-    /// What the store held when the session began.
-    pub state: Snapshot,
-    /// The inventory in the cluster, when the session began; None before the first apply.
-    pub inventory: Option<Stored>,
-    /// What the command is narrowed to.
-    pub filter: Filter,
-    /// How many requests are under way at once.
-    pub parallel: usize,
-    /// The surroundings.
-    pub process: Process,
+    /// The state's folder, that of `<stack>/<environment>`: lock and journal are in it too.
+    pub state_dir: PathBuf,
+    /// The state's key.
+    pub key: StateKey,
+}
+
+impl Compiled {
+    /// Reads, resolves and compiles.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the stack, warnings among it.
+    pub fn read(request: &Request) -> Result<Self, Diagnostics> {
+        let sources = Sources::read(&request.stack_dir)?;
+        let (stack, mut diagnostics) = Stack::load(sources);
+        let Some(stack) = stack else { return Err(diagnostics) };
+        let environment = match environment(&stack, request.environment.as_deref()) {
+            Ok(environment) => environment,
+            Err(diagnostic) => {
+                diagnostics.push(diagnostic);
+                return Err(diagnostics);
+            }
+        };
+        let (resolved, more) = stack.resolve(&ResolveOptions {
+            environment,
+            root_namespace: request.root_namespace.clone(),
+            strategy: request.strategy,
+            inputs: request.inputs.clone(),
+            variables: request.process.variables.clone(),
+        });
+        diagnostics.extend(more);
+        let Some(resolved) = resolved.filter(|_| !diagnostics.has_errors()) else { return Err(sorted(diagnostics)) };
+        let (desired, more) = compile(&resolved);
+        diagnostics.extend(more);
+        let graph = match ResourceGraph::build(&desired) {
+            Ok(graph) => graph,
+            Err(more) => {
+                diagnostics.extend(more);
+                return Err(sorted(diagnostics));
+            }
+        };
+        let warnings = sorted(diagnostics).into_result(()).err().unwrap_or_default();
+        if warnings.has_errors() {
+            return Err(warnings);
+        }
+        Ok(Self { stack, resolved, desired, graph, warnings })
+    }
+
+    /// Stack and environment.
+    pub fn identity(&self) -> &StackIdentity {
+        &self.resolved.identity
+    }
 }
 
 impl Session {
-    /// Compiles the stack, connects, reads the state, and makes sure that the three belong together.
-    pub async fn open(request: &Request) -> Result<Self, Stopped> {
-        let compiled = compile(request)?;
-        let sources = compiled.stack.sources().clone();
-        Self::over(request, compiled).await.map_err(|diagnostic| Stopped::from(diagnostic).within(&sources))
-    }
-
-    async fn over(request: &Request, compiled: Compiled) -> Result<Self, Diagnostic> {
-        let cluster = connect(request, &compiled).await?;
-        let root = compiled.resolved.root_namespace.clone();
-        let mut target = cluster.target(&root).await?;
-        target.chosen_by.clone_from(&request.chosen_by);
-        let kinds = cluster.kinds().await?;
-        let store = store(request, &compiled)?;
-        let state = store.load()?;
-        if let Some(bound) = &state.binding {
-            same_place(bound, &target, &compiled)?;
-        }
-        let inventory = inventory::read(&cluster, &compiled.resolved.identity, &root).await?;
-        agree(store.head()?.as_ref(), inventory.as_ref().map(|stored| &stored.inventory))?;
-        Ok(Self {
-            compiled,
-            cluster,
-            target,
-            kinds,
-            store,
-            state,
-            inventory,
-            filter: request.filter.clone(),
-            parallel: request.parallel.max(1),
-            process: request.process.clone(),
+    /// Reads the stack, opens the state, prepares the connection. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the stack; or the kubeconfig, or the state's key.
+    pub async fn open(request: &Request) -> Result<Self, Diagnostics> {
+        let compiled = Compiled::read(request)?;
+        let cluster = Cluster::connect(&ConnectOptions {
+            kubeconfig: request.kubeconfig.clone(),
+            context: request.context.clone(),
+            reference: compiled.resolved.cluster.clone(),
+            server_timeout: request.server_timeout,
         })
+        .await?;
+        Ok(Self::over(compiled, cluster, request)?)
     }
 
-    /// As whom spai applies.
-    pub fn manager(&self) -> FieldManager {
-        self.compiled.resolved.identity.field_manager()
+    /// The same with a connection that exists already.
+    ///
+    /// # Errors
+    /// The state's key can't be had.
+    pub fn over(compiled: Compiled, cluster: Cluster, request: &Request) -> Result<Self, Diagnostic> {
+        let key = StateKey::load_or_create(&request.process.config_dir, request.state_key_file.as_deref())?;
+        let state_dir = state_dir(request, &compiled.resolved);
+        let store = LocalStore::open(&state_dir, key.clone());
+        Ok(Self { compiled, cluster, store, state_dir, key })
     }
 
-    /// What this session's state is bound to.
-    pub fn binding(&self) -> Binding {
-        Binding {
-            identity: self.compiled.resolved.identity.clone(),
-            cluster_uid: self.target.cluster_uid.clone(),
-            root_namespace: self.target.root_namespace.clone(),
-        }
+    /// Stack and environment.
+    pub fn identity(&self) -> &StackIdentity {
+        self.compiled.identity()
+    }
+
+    /// The root of namespaces.
+    pub fn root_namespace(&self) -> &str {
+        &self.compiled.resolved.root_namespace
+    }
+
+    /// What the state is to be bound to, once the cluster has told its uid.
+    pub fn binding(&self, cluster_uid: &str) -> Binding {
+        Binding { identity: self.identity().clone(), cluster_uid: cluster_uid.to_owned(), root_namespace: self.root_namespace().to_owned() }
     }
 }
 
-/// Connects to the environment's cluster, or the one that the flags name.
-pub async fn connect(request: &Request, compiled: &Compiled) -> Result<Cluster, Diagnostic> {
-    let options = ConnectOptions {
-        kubeconfig: request.kubeconfig.clone(),
-        context: request.context.clone(),
-        reference: compiled.resolved.cluster.clone(),
-        server_timeout: request.server_timeout,
-    };
-    Cluster::connect(&options).await
+fn sorted(mut diagnostics: Diagnostics) -> Diagnostics {
+    diagnostics.sort();
+    diagnostics
 }
 
-/// The state's store; nothing is opened yet.
-pub fn store(request: &Request, compiled: &Compiled) -> Result<LocalStore, Diagnostic> {
-    let key_file = request.process.variables.get("SPAI_STATE_KEY_FILE").map(PathBuf::from);
-    let key = StateKey::load_or_create(&request.process.config_dir, key_file.as_deref())?;
-    Ok(LocalStore::open(state_folder(request, compiled), key))
+/// The environment that was asked for, or the only one.
+fn environment(stack: &Stack, asked: Option<&str>) -> Result<String, Diagnostic> {
+    if let Some(name) = asked {
+        return Ok(name.to_owned());
+    }
+    let mut all = stack.environments();
+    match all.len() {
+        1 => Ok(all.swap_remove(0)),
+        0 => Err(Diagnostic::error("stack::no_environment", format!("the stack `{}` has no environment", stack.name()))
+            .help("write `environments/development.toml` with `cluster = { context = \"…\" }`")),
+        _ => Err(Diagnostic::error("stack::which_environment", format!("the stack `{}` has several environments", stack.name()))
+            .help(format!("choose one with `-e`: {}", all.join(", ")))),
+    }
 }
 
-/// `<state>/<stack>/<environment>`: `--state`, else `[state] dir` of stack.toml, else `state` beside the folder `stacks`
-/// that the stack is in, else `.spai/state` inside the stack.
-pub fn state_folder(request: &Request, compiled: &Compiled) -> PathBuf {
-    let identity = &compiled.resolved.identity;
-    let stack = request.stack_dir.canonicalize().unwrap_or_else(|_| request.stack_dir.clone());
-    let root = match (&request.state_dir, &compiled.resolved.stack.state.dir) {
+/// Where the state of this stack and environment is kept: `--state`; stack.toml's `state.dir`; beside the folder `stacks`
+/// that holds the stack; else inside the stack.
+fn state_dir(request: &Request, resolved: &Resolved) -> PathBuf {
+    let identity = &resolved.identity;
+    let base = match (&request.state_dir, &resolved.stack.state.dir) {
         (Some(dir), _) => dir.clone(),
-        (None, Some(dir)) => stack.join(dir),
-        (None, None) => match stack.parent() {
-            Some(stacks) if stacks.file_name().is_some_and(|name| name == "stacks") => stacks.with_file_name("state"),
-            _ => stack.join(".spai/state"),
-        },
+        (None, Some(dir)) => request.stack_dir.join(dir),
+        (None, None) => usual_state_dir(&request.stack_dir),
     };
-    root.join(&identity.stack).join(&identity.environment)
+    base.join(&identity.stack).join(&identity.environment)
 }
 
-/// A state is of one cluster and one root of namespaces.
-fn same_place(bound: &Binding, target: &Target, compiled: &Compiled) -> Result<(), Diagnostic> {
-    let identity = &compiled.resolved.identity;
-    if bound.cluster_uid != target.cluster_uid {
-        return Err(Diagnostic::error(
-            "state::another_cluster",
-            format!(
-                "{identity} was applied to another cluster than `{}` (its kube-system has uid {}, the state's {})",
-                target.context, target.cluster_uid, bound.cluster_uid
-            ),
-        )
-        .help("choose the cluster that it was applied to (`--context`), or a state of its own for this one (`--state DIR`)"));
+fn usual_state_dir(stack_dir: &Path) -> PathBuf {
+    let full = std::path::absolute(stack_dir).unwrap_or_else(|_| stack_dir.to_owned());
+    // `stacks/x/.` and `stacks/x/../y` are what they lead to.
+    let full = full.canonicalize().unwrap_or(full);
+    match full.parent() {
+        Some(parent) if parent.file_name().is_some_and(|name| name == "stacks") => parent.with_file_name("state"),
+        _ => stack_dir.join(".spai").join("state"),
     }
-    if bound.root_namespace != target.root_namespace {
-        return Err(Diagnostic::error(
-            "state::another_root",
-            format!(
-                "{identity} has its namespaces under `{}`, and is now to have them under `{}`",
-                bound.root_namespace, target.root_namespace
-            ),
-        )
-        .help("moving a whole environment is no update: destroy it first, or give the new root a state of its own (`--state DIR`)"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_lies_beside_stacks_or_inside_a_lone_stack() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("stacks/hello")).unwrap();
+        std::fs::create_dir_all(root.join("lone")).unwrap();
+        assert_eq!(usual_state_dir(&root.join("stacks/hello")), root.join("state"));
+        assert_eq!(usual_state_dir(&root.join("stacks/hello/.")), root.join("state"));
+        assert_eq!(usual_state_dir(&root.join("lone")), root.join("lone/.spai/state"));
     }
-    Ok(())
 }

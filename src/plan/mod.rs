@@ -4,7 +4,9 @@
 //! takes the answers, and gives the [`Plan`].
 
 mod change;
+mod filter;
 mod model;
 
 pub use change::{Action, Cause, Change, Conflict, Decided, FieldChange, Propagation, Shown, Write};
+pub use filter::Filter;
 pub use model::{Consent, ConsentKind, Plan, Summary, Target};
