@@ -89,10 +89,8 @@ impl Layered {
                     self.busy_unsets.push(origin);
                 }
                 self.provenance.0.entry(join_path(&path)).or_default().insert(0, spoken);
-                if open {
-                    if let Some(node) = at_mut(&mut self.node, &place) {
-                        insert(node, relative, chain);
-                    }
+                if let Some(node) = at_mut(&mut self.node, &place).filter(|_| open) {
+                    insert(node, relative, chain);
                 }
             }
         }

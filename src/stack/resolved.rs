@@ -38,6 +38,21 @@ pub struct Resolved {
     pub patches: Vec<ScopedPatch>,
 }
 
+impl Resolved {
+    /// The instance of a service that something in `place` talks to, and where it runs: in the place itself, else in its tier's, else in
+    /// the environment's. For what `needs` and `${service.…}` name there always is one.
+    pub fn provider(&self, place: &Place, service: &str) -> Option<(&Place, &Instance)> {
+        let tier = place.kind.tier();
+        let rank = |candidate: &Place| match &candidate.kind {
+            PlaceKind::Tenant { .. } => (candidate.namespace == place.namespace).then_some(0),
+            PlaceKind::Tier { name, .. } => (Some(name.as_str()) == tier).then_some(1),
+            PlaceKind::Environment => Some(2),
+        };
+        let found = self.places.iter().filter_map(|candidate| Some((rank(candidate)?, candidate, candidate.services.get(service)?)));
+        found.min_by_key(|(rank, ..)| *rank).map(|(_, place, instance)| (place, instance))
+    }
+}
+
 /// A namespace that services run in.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -82,6 +97,25 @@ pub enum PlaceKind {
     },
     /// Of the environment: services with `scope = "environment"`.
     Environment,
+}
+
+impl PlaceKind {
+    /// The tier, if it is of one.
+    pub fn tier(&self) -> Option<&str> {
+        match self {
+            Self::Tenant { tier, .. } => Some(tier),
+            Self::Tier { name, .. } => Some(name),
+            Self::Environment => None,
+        }
+    }
+
+    /// The tenant, if it is one's.
+    pub fn tenant(&self) -> Option<&str> {
+        match self {
+            Self::Tenant { name, .. } => Some(name),
+            Self::Tier { .. } | Self::Environment => None,
+        }
+    }
 }
 
 /// A secret as services of a place refer to it.

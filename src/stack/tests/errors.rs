@@ -389,7 +389,7 @@ fn hostile_yaml_is_refused() {
     let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
     for level in 1..10 {
         let previous = format!("*a{},", level - 1).repeat(10);
-        bomb.push_str(&format!("a{level}: &a{level} [{previous}]\n"));
+        bomb = format!("{bomb}a{level}: &a{level} [{previous}]\n");
     }
     for text in [deep, bomb] {
         let (_, diagnostics) = resolve_with(&[("manifests/a.yaml", &text)], &options("dev"));

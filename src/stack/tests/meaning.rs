@@ -236,6 +236,12 @@ fn services_are_found_across_scopes() {
         (text("queue.shop-dev-tier-premium.svc"), text("mail.shop-dev-shared.svc"))
     );
     assert_eq!(place(&resolved, "shop-dev-tier-premium").services.keys().collect::<Vec<_>>(), ["queue"]);
+    let provider =
+        |from: &str, service: &str| resolved.provider(place(&resolved, from), service).map(|(place, _)| place.namespace.as_str());
+    assert_eq!(provider("shop-dev-c", "queue"), Some("shop-dev-tier-premium"));
+    assert_eq!(provider("shop-dev-c", "web"), Some("shop-dev-c"));
+    assert_eq!(provider("shop-dev-shared", "mail"), Some("shop-dev-shared"));
+    assert_eq!(provider("shop-dev-shared", "web"), None);
 }
 
 #[test]
