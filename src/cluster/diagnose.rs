@@ -58,14 +58,16 @@ async fn gather(cluster: &Cluster, namespace: &str, evidence: &mut Evidence) {
         }
         return;
     }
-    let (sets, pods, events, claims) = tokio::join!(
+    let (sets, pods, events, claims, quotas) = tokio::join!(
         list("apps", "ReplicaSet", None),
         list("", "Pod", None),
         list("", "Event", Some("type=Warning")),
         list("", "PersistentVolumeClaim", None),
+        list("", "ResourceQuota", None),
     );
     let (sets, pods) = (sets.unwrap_or_default(), pods.unwrap_or_default());
     evidence.events = events.unwrap_or_default();
+    evidence.quotas = quotas;
     evidence.in_motion = in_motion(&evidence.object, &sets, &pods);
     if let Some(uid) = evidence.object.uid().map(str::to_owned) {
         evidence.owned = sets.into_iter().filter(|set| is_owned_by(set, &uid)).collect();

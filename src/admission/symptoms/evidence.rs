@@ -28,6 +28,8 @@ pub struct Evidence {
     pub events: Vec<Object>,
     /// The last lines of logs, by pod and container.
     pub logs: BTreeMap<(String, String), Vec<String>>,
+    /// The quotas of its namespace, as they are now; None if they couldn't be read.
+    pub quotas: Option<Vec<Object>>,
     /// Pods of its namespace are on their way out, so that quota will come free.
     pub in_motion: bool,
 }
@@ -42,6 +44,7 @@ impl Evidence {
             claims: Vec::new(),
             events: Vec::new(),
             logs: BTreeMap::new(),
+            quotas: None,
             in_motion: false,
         }
     }
@@ -138,7 +141,7 @@ fn deletion(object: &Object) -> Symptom {
 fn refusals(evidence: &Evidence) -> Vec<Symptom> {
     let object = &evidence.object;
     let read = |on: &Object, since: Option<&str>, message: &str| {
-        let refusal = refusal::read(message, evidence.in_motion);
+        let refusal = refusal::read(message, evidence.in_motion, evidence.quotas.as_deref());
         Symptom::new(on, since, refusal.trouble, refusal.text)
     };
     if let Some(set) = evidence.newest_replica_set() {
