@@ -72,8 +72,8 @@ impl Cluster {
         };
         // Repeating is decided here, for it depends on whether the request may have been carried out.
         config.default_retry = false;
-        if is_loopback(&config.cluster_url) {
-            // A proxy from the environment isn't meant for this machine itself.
+        let exceptions = ["NO_PROXY", "no_proxy"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+        if goes_direct(&config.cluster_url, &exceptions) {
             config.proxy_url = None;
         }
         let client = kube::Client::try_from(config).map_err(|error| {
@@ -174,9 +174,16 @@ fn default_files() -> String {
     }
 }
 
-fn is_loopback(url: &http::Uri) -> bool {
-    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+/// Whether a proxy that the environment names isn't meant for this server: it is this machine, or among the exceptions of
+/// NO_PROXY (names, which stand for what is below them too, addresses, `*`).
+fn goes_direct(url: &http::Uri, exceptions: &str) -> bool {
+    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_lowercase();
+    let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    loopback
+        || exceptions.split(',').map(|one| one.trim().to_lowercase()).filter(|one| !one.is_empty()).any(|one| {
+            let name = one.trim_start_matches('*').trim_start_matches('.');
+            one == "*" || host == name || (!name.is_empty() && host.strip_suffix(name).is_some_and(|above| above.ends_with('.')))
+        })
 }
 
 /// An error and its causes in one line, without saying anything twice.
@@ -217,6 +224,22 @@ mod tests {
         assert_eq!(refused(GOOD, Some("a"), ClusterRef::default()).await.code, "cluster::configuration");
         let embedded = ClusterRef { embedded: true, ..ClusterRef::default() };
         assert_eq!(refused(GOOD, None, embedded).await.code, "cluster::embedded");
+    }
+
+    #[test]
+    fn a_proxy_is_left_out_for_this_machine_and_the_exceptions() {
+        let direct = |url: &str, exceptions: &str| goes_direct(&url.parse().unwrap(), exceptions);
+        assert!(direct("https://127.0.0.1:6443", "") && direct("https://[::1]:6443", "") && direct("https://localhost", ""));
+        assert!(
+            direct("https://api.prod.example", "a, .Example")
+                && direct("https://api.prod.example", "*.prod.example")
+                && direct("https://x", "*")
+        );
+        assert!(
+            !direct("https://api.prod.example", "")
+                && !direct("https://api.prod.example", "rod.example,api")
+                && !direct("https://10.0.0.1", "10.0.0.11")
+        );
     }
 
     #[tokio::test]

@@ -40,7 +40,7 @@ pub async fn diagnose(cluster: &Cluster, key: &ObjectKey) -> Result<Vec<Symptom>
     };
     let mut evidence = Evidence::of(object);
     if let Some(namespace) = &key.namespace {
-        gather(cluster, namespace, &mut evidence).await;
+        Box::pin(gather(cluster, namespace, &mut evidence)).await;
     }
     Ok(symptoms(&evidence))
 }

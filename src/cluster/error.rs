@@ -148,7 +148,8 @@ impl ClusterError {
             details.causes.iter().map(cause).collect::<Vec<_>>()
         };
         match (code, status.reason.as_str()) {
-            (404, _) => Self::NotFound { message },
+            // Only the API server's own word counts: a proxy's 404, or a path that isn't served, says nothing of objects.
+            (404, "NotFound") => Self::NotFound { message },
             (_, "AlreadyExists") => Self::AlreadyExists { message },
             (409, _) => {
                 let ownership: Vec<_> = details.causes.iter().filter_map(super::ownership::conflict).collect();
@@ -269,6 +270,13 @@ mod tests {
         assert_eq!(ownership[0].path.to_string(), "spec.replicas");
         assert!(matches!(answer(409, r#"{"reason": "Conflict", "message": "uid mismatch"}"#), ClusterError::Stale { .. }));
         assert!(matches!(answer(409, r#"{"reason": "AlreadyExists", "message": "x"}"#), ClusterError::AlreadyExists { .. }));
+    }
+
+    #[test]
+    fn only_the_servers_own_word_means_absent() {
+        assert!(matches!(answer(404, r#"{"kind": "Status", "reason": "NotFound", "message": "x"}"#), ClusterError::NotFound { .. }));
+        assert!(matches!(answer(404, "404 page not found"), ClusterError::Other { code: 404, .. }));
+        assert!(matches!(answer(404, "<html>nginx</html>"), ClusterError::Other { code: 404, .. }));
     }
 
     #[test]

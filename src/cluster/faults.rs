@@ -245,3 +245,15 @@ async fn a_watch_that_is_refused_ends_with_the_error() {
     let events: Vec<_> = server.cluster.watch(kinds.get(&GroupKind::new("", "ConfigMap")).unwrap(), None).collect().await;
     assert!(matches!(events[..], [Ok(WatchEvent::Restarted(_)), Err(ClusterError::Forbidden { .. })]), "{events:?}");
 }
+
+#[tokio::test]
+async fn a_path_that_is_not_served_says_nothing_of_objects() {
+    let page = Does::Says(404, "", "404 page not found".to_owned());
+    let server = scripted(PATIENT, vec![page.clone()]);
+    let error = read(&server).await.unwrap_err();
+    assert!(matches!(error, ClusterError::Other { code: 404, .. }), "discovery still has the kind: {error:?}");
+    let other = ObjectKey::new("gone.example", "Widget", None, "a");
+    assert_eq!(server.cluster.get(&other).await, Err(ClusterError::NoSuchKind { kind: other.group_kind() }));
+    let error = server.cluster.get_in_version(&key(), Some("v9")).await.unwrap_err();
+    assert_eq!(error.to_string(), "the cluster serves ConfigMap in version v1, not in v9");
+}

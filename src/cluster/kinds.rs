@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::transport::Call;
-use super::{Cluster, ClusterError};
+use super::{Cause, Cluster, ClusterError};
 use crate::resource::{GroupKind, GroupVersionKind};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
@@ -171,7 +171,12 @@ impl Cluster {
         if let Some(kinds) = self.kinds.read().await.as_ref() {
             return Ok(kinds.clone());
         }
-        self.refresh().await
+        // Whoever comes first asks; the others wait for the answer.
+        let mut known = self.kinds.write().await;
+        if let Some(kinds) = known.as_ref() {
+            return Ok(kinds.clone());
+        }
+        Ok(known.insert(self.discover().await?).clone())
     }
 
     /// Asks again: after a CRD was created or deleted.
@@ -179,6 +184,12 @@ impl Cluster {
     /// # Errors
     /// As [`Self::kinds`].
     pub async fn refresh(&self) -> Result<Kinds, ClusterError> {
+        let kinds = self.discover().await?;
+        *self.kinds.write().await = Some(kinds.clone());
+        Ok(kinds)
+    }
+
+    async fn discover(&self) -> Result<Kinds, ClusterError> {
         let ask = |path| {
             let call = Call { accept: AGGREGATED, ..Call::get(path) };
             async move { self.transport.call(&call).await?.json() }
@@ -195,9 +206,7 @@ impl Cluster {
                 ),
             });
         }
-        let kinds = Kinds::parse(&documents);
-        *self.kinds.write().await = Some(kinds.clone());
-        Ok(kinds)
+        Ok(Kinds::parse(&documents))
     }
 
     /// The kind that a key or an object is of; asks again once if it is unknown, for it may be new.
@@ -213,11 +222,30 @@ impl Cluster {
         if let Some(kind) = find(&kinds) {
             return Ok(kind);
         }
+        if let (Some(kind), Some(version)) = (kinds.get(group_kind), version) {
+            let message = format!("the cluster serves {group_kind} in version {}, not in {version}", kind.versions.join(", "));
+            let cause = Cause { field: "apiVersion".to_owned(), message: message.clone(), reason: "FieldValueNotSupported".to_owned() };
+            return Err(ClusterError::Invalid { causes: vec![cause], message });
+        }
         if kinds.is_stale(&group_kind.group) {
             let message = format!("the API server of the group {} is down, so nothing can be said of {group_kind}", group_kind.group);
             return Err(ClusterError::Unavailable { message, sent: false });
         }
         Err(ClusterError::NoSuchKind { kind: group_kind.clone() })
+    }
+
+    /// What a path that isn't served means: the kind went since it was discovered, or something between us and the server
+    /// has its own idea of what there is.
+    pub(super) async fn unserved(&self, group_kind: &GroupKind, error: ClusterError) -> ClusterError {
+        if !matches!(error, ClusterError::Other { code: 404, .. }) {
+            return error;
+        }
+        match self.refresh().await {
+            Ok(kinds) if kinds.get(group_kind).is_none() && !kinds.is_stale(&group_kind.group) => {
+                ClusterError::NoSuchKind { kind: group_kind.clone() }
+            }
+            _ => error,
+        }
     }
 
     /// The kind of something that is about to be written. Its CRD may have been established a moment ago: discovery
@@ -226,7 +254,9 @@ impl Cluster {
         let deadline = tokio::time::Instant::now() + DISCOVERED_WITHIN;
         loop {
             match self.kind_of(group_kind, Some(version)).await {
-                Err(ClusterError::NoSuchKind { .. }) if tokio::time::Instant::now() < deadline => tokio::time::sleep(ASK_AGAIN).await,
+                Err(ClusterError::NoSuchKind { .. } | ClusterError::Invalid { .. }) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
                 other => return other,
             }
         }

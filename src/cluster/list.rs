@@ -73,9 +73,8 @@ impl Cluster {
                     path.clone_from(&first);
                     continue;
                 }
-                // No such path: the kind went since discovery. Whoever asked may know better than to call it empty.
-                Err(ClusterError::NotFound { .. }) => return Err(ClusterError::NoSuchKind { kind: kind.group_kind() }),
-                other => other?,
+                Ok(page) => page,
+                Err(error) => return Err(self.unserved(&kind.group_kind(), error).await),
             };
             let (next, version) = read_page(kind, page, &mut objects)?;
             let Some(token) = next else {

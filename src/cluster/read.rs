@@ -22,7 +22,7 @@ impl Cluster {
         match self.transport.call(&Call::get(kind.object_path(key.namespace.as_deref(), &key.name))).await {
             Ok(answer) => super::write::object(&answer).map(Some),
             Err(ClusterError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(self.unserved(&key.group_kind(), error).await),
         }
     }
 
