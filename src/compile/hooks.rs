@@ -59,7 +59,7 @@ fn chain(
     objects
 }
 
-fn key(service: &ServiceContext<'_>, hook: &str) -> ObjectKey {
+pub(super) fn key(service: &ServiceContext<'_>, hook: &str) -> ObjectKey {
     let name = names::limited(&names::joined(&[&service.instance.service, hook]), names::MAX_WORKLOAD);
     ObjectKey::new("batch", "Job", Some(service.namespace()), &name)
 }

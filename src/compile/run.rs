@@ -4,33 +4,66 @@ use std::collections::BTreeMap;
 
 use crate::resource::{Desired, Diagnostic, Diagnostics, ObjectKey};
 use crate::stack::Resolved;
+use crate::stack::model::WorkloadKind;
 
 use super::context::{PlaceContext, ServiceContext};
-use super::{config, disruption, exposure, hooks, identity, jobs, scaling, secrets, slo, tenancy, workload};
-use crate::stack::model::WorkloadKind;
+use super::neighbours::Neighbours;
+use super::network::Callers;
+use super::order::Index;
+use super::patches::Patches;
+use super::{
+    canonical, config, digests, disruption, exposure, hooks, identity, jobs, manifests, network, order, quota, routes, scaling, secrets,
+    slo, tenancy, workload,
+};
+
+/// What one ConfigMap or Secret may hold, in bytes.
+const LARGEST: usize = 1 << 20;
 
 /// Every object that the stack wants in this environment, sorted by identity, with everything that is wrong.
 ///
 /// Objects are whole where there are no errors; with errors they are what could be made.
 pub fn compile(resolved: &Resolved) -> (Vec<Desired>, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
+    let places: Vec<PlaceContext<'_>> = resolved.places.iter().map(|place| PlaceContext { resolved, place }).collect();
+    let neighbours = Neighbours::of(resolved);
+    let callers = Callers::of_all(&places, &neighbours);
+    let mut patches = Patches::of(resolved);
+
     let mut objects = Vec::new();
-    for place in &resolved.places {
-        let at = PlaceContext { resolved, place };
-        objects.extend(tenancy::namespace(at));
-        objects.extend(secrets::objects(at));
+    for at in &places {
+        objects.extend(tenancy::namespace(*at));
+        objects.extend(secrets::objects(*at));
+        objects.extend(network::of_place(*at));
         for service in at.services() {
-            objects.extend(of_service(&service, &mut diagnostics));
+            objects.extend(of_service(&service, &neighbours, &callers, &mut diagnostics));
         }
     }
+    settle(&mut objects, &mut patches, &mut diagnostics);
+    objects.extend(manifests::objects(resolved, &mut diagnostics));
+    add_quotas(&places, &mut objects, &mut patches, &mut diagnostics);
+    patches.finish(&mut diagnostics);
+
+    let mut objects = unique(objects, &mut diagnostics);
+    let index = Index::of(&objects);
+    for service in places.iter().flat_map(|at| at.services()) {
+        order::add(&service, &neighbours, &mut objects, &index, &mut diagnostics);
+    }
+    routes::check_twice(&objects, &mut diagnostics);
+    check_sizes(&objects, &mut diagnostics);
+    digests::annotate(&mut objects, &resolved.identity);
     jobs::settle_names(&mut objects);
-    let objects = unique(objects, &mut diagnostics);
+    objects.sort_by_cached_key(Desired::key);
     diagnostics.sort();
     (objects, diagnostics)
 }
 
 /// Everything that one service in one place makes.
-fn of_service(service: &ServiceContext<'_>, diagnostics: &mut Diagnostics) -> Vec<Desired> {
+fn of_service<'a>(
+    service: &ServiceContext<'a>,
+    neighbours: &Neighbours<'a>,
+    callers: &Callers<'a>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Desired> {
     let mut objects = identity::objects(service, diagnostics);
     objects.extend(config::config_map(service));
     objects.extend(config::files_map(service, diagnostics));
@@ -39,6 +72,8 @@ fn of_service(service: &ServiceContext<'_>, diagnostics: &mut Diagnostics) -> Ve
     objects.extend(hooks::objects(service, diagnostics));
     objects.extend(scaling::object(service, diagnostics));
     objects.extend(disruption::object(service, diagnostics));
+    objects.extend(network::of_service(service, neighbours, callers, diagnostics));
+    objects.extend(routes::objects(service, diagnostics));
     objects.extend(slo::rules(service, diagnostics));
     if service.kind() == WorkloadKind::Job
         && let Some(job) = objects.iter_mut().find(|object| object.key() == service.workload_key())
@@ -46,6 +81,34 @@ fn of_service(service: &ServiceContext<'_>, diagnostics: &mut Diagnostics) -> Ve
         jobs::wants_digest(job);
     }
     objects
+}
+
+/// Patches generated objects, then writes their values as the API server stores them.
+fn settle(objects: &mut [Desired], patches: &mut Patches<'_>, diagnostics: &mut Diagnostics) {
+    patches.apply(objects, diagnostics);
+    for desired in objects {
+        let origin = desired.declared.object.clone();
+        canonical::settle(&mut desired.object, origin.as_ref(), diagnostics);
+    }
+}
+
+/// Quotas count what is there, so they come last.
+fn add_quotas(places: &[PlaceContext<'_>], objects: &mut Vec<Desired>, patches: &mut Patches<'_>, diagnostics: &mut Diagnostics) {
+    let mut made = Vec::new();
+    {
+        let mut by_namespace: BTreeMap<&str, Vec<&Desired>> = BTreeMap::new();
+        for desired in objects.iter() {
+            if let Some(namespace) = desired.object.namespace() {
+                by_namespace.entry(namespace).or_default().push(desired);
+            }
+        }
+        for at in places {
+            let content = by_namespace.get(at.place.namespace.as_str()).map_or(&[][..], Vec::as_slice);
+            made.extend(quota::objects(*at, content, diagnostics));
+        }
+    }
+    settle(&mut made, patches, diagnostics);
+    objects.extend(made);
 }
 
 /// The objects by identity; one that is there twice is an error that names both lines.
@@ -65,4 +128,30 @@ fn unique(objects: Vec<Desired>, diagnostics: &mut Diagnostics) -> Vec<Desired> 
         all.insert(key, desired);
     }
     all.into_values().collect()
+}
+
+fn check_sizes(objects: &[Desired], diagnostics: &mut Diagnostics) {
+    for desired in objects {
+        let object = &desired.object;
+        if !object.gvk().group.is_empty() || !matches!(object.kind(), "ConfigMap" | "Secret") {
+            continue;
+        }
+        let table = |field: &str| object.value().get(field).and_then(serde_json::Value::as_object).into_iter().flatten();
+        let length = |value: &serde_json::Value| value.as_str().map_or(0, str::len);
+        // A Secret's and binary data's values are base64: three bytes in four characters.
+        let encoded = object.kind() == "Secret";
+        let data: usize = table("data").map(|(key, value)| key.len() + if encoded { length(value) / 4 * 3 } else { length(value) }).sum();
+        let binary: usize = table("binaryData").map(|(key, value)| key.len() + length(value) / 4 * 3).sum();
+        let bytes = data + binary;
+        if bytes > LARGEST {
+            diagnostics.push(
+                Diagnostic::error(
+                    "compile::too_large",
+                    format!("{} holds {bytes} bytes, more than the 1 MiB that Kubernetes takes", desired.key()),
+                )
+                .at_maybe(desired.declared.object.as_ref(), "")
+                .help("split it, or bring large files with the image or a volume"),
+            );
+        }
+    }
 }

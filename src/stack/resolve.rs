@@ -129,6 +129,11 @@ impl Resolver<'_, '_> {
                 PlaceKind::Tenant { name: (*tenant).to_owned(), tier: (*tier).to_owned(), tenant: Box::new(tenant_file) }
             }
         };
+        // The tier's figures decide numbers of the objects: their lines are the origin of these.
+        if let Some(tier) = place.owner.tier().and_then(|tier| draft.tiers.get(tier)) {
+            let figures = tier.provenance.0.iter().filter(|(path, _)| !path.starts_with("defaults"));
+            provenance.0.extend(figures.map(|(path, spoken)| (format!("tier.{path}"), spoken.clone())));
+        }
         for (key, layered) in [("limits", &limits), ("labels", &labels), ("annotations", &annotations), ("tenancy", &tenancy)] {
             provenance.0.extend(layered.provenance.0.iter().map(|(path, spoken)| (format!("{key}.{path}"), spoken.clone())));
         }

@@ -1,0 +1,315 @@
+//! What the objects of a namespace need at most: counted from the objects themselves, after patches and manifests.
+//!
+//! Workloads count at their autoscalers' ceilings plus what a roll-out brings: pods that come (the surge) and as many again
+//! that still end, which a quota counts until they are gone. A pod counts as the scheduler counts it: its containers and
+//! sidecars together, or an init container with the sidecars before it, whichever is more.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::resource::{Desired, Quantity};
+
+use super::settings;
+
+/// CPU of a container that says nothing: the namespace's limit range gives it that.
+pub(super) const SMALL_CPU: &str = "100m";
+/// Memory of a container that says nothing.
+pub(super) const SMALL_MEMORY: &str = "128Mi";
+
+/// Amounts by resource name.
+pub(super) type Amounts = BTreeMap<String, Quantity>;
+
+/// What a namespace needs at most.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Demand {
+    pub pods: u64,
+    pub requests: Amounts,
+    pub limits: Amounts,
+    pub services: u64,
+    pub config_maps: u64,
+    pub secrets: u64,
+    pub claims: u64,
+    pub storage: Quantity,
+    /// The largest limit of one container.
+    pub largest: Amounts,
+    /// The largest claim.
+    pub largest_claim: Quantity,
+    /// What each workload adds to the limits, for messages.
+    pub workloads: Vec<Share>,
+    /// DaemonSets of which nobody said on how many nodes they run at most.
+    pub unbounded: Vec<Desired>,
+}
+
+/// A workload's share.
+#[derive(Clone, Debug)]
+pub(super) struct Share {
+    pub name: String,
+    pub pods: u64,
+    pub limits: Amounts,
+    pub storage: Quantity,
+}
+
+/// What the objects of one namespace need. `nodes` tells on how many nodes a DaemonSet runs at most.
+pub(super) fn of<'o>(objects: impl Iterator<Item = &'o Desired> + Clone, nodes: impl Fn(&Desired) -> Option<u64>) -> Demand {
+    let ceilings: BTreeMap<(String, String), u64> = objects.clone().filter_map(ceiling).collect();
+    let mut demand = Demand::default();
+    for desired in objects {
+        let object = &desired.object;
+        match (object.gvk().group.as_str(), object.kind()) {
+            ("", "Service") => demand.services += 1,
+            ("", "ConfigMap") => demand.config_maps += 1,
+            ("", "Secret") => demand.secrets += 1,
+            ("", "PersistentVolumeClaim") => {
+                demand.add_claims(&object.value()["spec"], 1);
+            }
+            _ => {}
+        }
+        let Some(template) = object.pod_template() else { continue };
+        let Some(copies) = copies(desired, &ceilings, &nodes) else {
+            demand.unbounded.push(desired.clone());
+            continue;
+        };
+        demand.add_pods(desired, &template["spec"], &copies);
+    }
+    demand
+}
+
+/// How many pods, and how many of them stay (and have claims).
+struct Copies {
+    pods: u64,
+    lasting: u64,
+}
+
+impl Demand {
+    fn add_pods(&mut self, desired: &Desired, spec: &Value, copies: &Copies) {
+        let pod = Pod::of(spec);
+        self.pods += copies.pods;
+        let mut share = Share { name: desired.key().to_string(), pods: copies.pods, limits: Amounts::new(), storage: Quantity::ZERO };
+        for (amounts, total) in [(&pod.requests, &mut self.requests), (&pod.limits, &mut self.limits)] {
+            for (name, amount) in amounts {
+                add(total, name, &amount.times(copies.pods));
+            }
+        }
+        for (name, amount) in &pod.limits {
+            add(&mut share.limits, name, &amount.times(copies.pods));
+        }
+        for (name, amount) in pod.largest {
+            let largest = self.largest.entry(name).or_default();
+            *largest = largest.clone().max(amount);
+        }
+        for template in items(&desired.object.value()["spec"]["volumeClaimTemplates"]) {
+            let storage = self.add_claims(&template["spec"], copies.lasting);
+            share.storage = share.storage.plus(&storage);
+        }
+        self.workloads.push(share);
+    }
+
+    /// Counts claims, and returns their storage.
+    fn add_claims(&mut self, spec: &Value, count: u64) -> Quantity {
+        self.claims += count;
+        let size = Quantity::from_json(&spec["resources"]["requests"]["storage"]).unwrap_or_default();
+        let added = size.times(count);
+        self.storage = self.storage.plus(&added);
+        self.largest_claim = self.largest_claim.clone().max(size);
+        added
+    }
+}
+
+/// An autoscaler's target and ceiling.
+fn ceiling(desired: &Desired) -> Option<((String, String), u64)> {
+    if desired.object.kind() != "HorizontalPodAutoscaler" {
+        return None;
+    }
+    let spec = &desired.object.value()["spec"];
+    let target = &spec["scaleTargetRef"];
+    Some(((target["kind"].as_str()?.to_owned(), target["name"].as_str()?.to_owned()), spec["maxReplicas"].as_u64()?))
+}
+
+fn copies(desired: &Desired, ceilings: &BTreeMap<(String, String), u64>, nodes: &impl Fn(&Desired) -> Option<u64>) -> Option<Copies> {
+    let object = &desired.object;
+    let spec = &object.value()["spec"];
+    let handed_over = desired.hand_overs.iter().find_map(|hand_over| hand_over.initial.as_u64());
+    let replicas = || {
+        let now = spec["replicas"].as_u64().or(handed_over).unwrap_or(1);
+        ceilings.get(&(object.kind().to_owned(), object.name().to_owned())).map_or(now, |ceiling| now.max(*ceiling))
+    };
+    let steady = |count| Copies { pods: count, lasting: count };
+    Some(match object.kind() {
+        "Deployment" => {
+            let count = replicas();
+            Copies { pods: count + 2 * surge(&spec["strategy"], count, "25%"), lasting: count }
+        }
+        "DaemonSet" => {
+            let count = nodes(desired)?;
+            Copies { pods: count + 2 * surge(&spec["updateStrategy"], count, "0"), lasting: count }
+        }
+        "StatefulSet" | "ReplicaSet" | "ReplicationController" => steady(replicas()),
+        "Job" => steady(at_once(spec)),
+        // The run before may still go on: with `Allow` more of them, but two are what a schedule is made for.
+        "CronJob" => steady(at_once(&spec["jobTemplate"]["spec"]) * if spec["concurrencyPolicy"] == "Forbid" { 1 } else { 2 }),
+        "PodTemplate" => steady(0),
+        _ => steady(1),
+    })
+}
+
+fn surge(strategy: &Value, count: u64, default: &str) -> u64 {
+    if matches!(strategy["type"].as_str(), Some("Recreate" | "OnDelete")) {
+        return 0;
+    }
+    let said = &strategy["rollingUpdate"]["maxSurge"];
+    let said = if said.is_null() { Value::from(default) } else { said.clone() };
+    settings::of_whole(&said, count, true).unwrap_or(0)
+}
+
+fn at_once(spec: &Value) -> u64 {
+    let parallel = spec["parallelism"].as_u64().unwrap_or(1);
+    spec["completions"].as_u64().map_or(parallel, |wanted| wanted.min(parallel))
+}
+
+/// What one pod needs.
+struct Pod {
+    requests: Amounts,
+    limits: Amounts,
+    largest: Amounts,
+}
+
+impl Pod {
+    fn of(spec: &Value) -> Self {
+        let mut largest = Amounts::new();
+        for container in items(&spec["containers"]).chain(items(&spec["initContainers"])) {
+            for (name, amount) in container_amounts(container).1 {
+                let seen = largest.entry(name).or_default();
+                *seen = seen.clone().max(amount);
+            }
+        }
+        let total = |which: fn((Amounts, Amounts)) -> Amounts| {
+            let mut sum = Amounts::new();
+            for container in items(&spec["containers"]) {
+                add_all(&mut sum, &which(container_amounts(container)));
+            }
+            let mut beside = Amounts::new();
+            let mut first = Amounts::new();
+            for container in items(&spec["initContainers"]) {
+                let own = which(container_amounts(container));
+                if container["restartPolicy"] == "Always" {
+                    add_all(&mut beside, &own);
+                    raise(&mut first, &beside);
+                } else {
+                    let mut with = beside.clone();
+                    add_all(&mut with, &own);
+                    raise(&mut first, &with);
+                }
+            }
+            add_all(&mut sum, &beside);
+            raise(&mut sum, &first);
+            add_all(&mut sum, &amounts(&spec["overhead"]));
+            sum
+        };
+        Self { requests: total(|(requests, _)| requests), limits: total(|(_, limits)| limits), largest }
+    }
+}
+
+/// Requests and limits of a container, completed as the API server and the namespace's limit range complete them.
+fn container_amounts(container: &Value) -> (Amounts, Amounts) {
+    let said = amounts(&container["resources"]["limits"]);
+    let mut requests = amounts(&container["resources"]["requests"]);
+    for (name, amount) in &said {
+        requests.entry(name.clone()).or_insert_with(|| amount.clone());
+    }
+    let mut limits = said;
+    for (name, small) in [("cpu", SMALL_CPU), ("memory", SMALL_MEMORY)] {
+        let Ok(small) = small.parse::<Quantity>() else { continue };
+        limits.entry(name.to_owned()).or_insert_with(|| small.clone());
+        requests.entry(name.to_owned()).or_insert(small);
+    }
+    (requests, limits)
+}
+
+fn amounts(value: &Value) -> Amounts {
+    value.as_object().into_iter().flatten().filter_map(|(name, amount)| Some((name.clone(), Quantity::from_json(amount).ok()?))).collect()
+}
+
+fn add(total: &mut Amounts, name: &str, amount: &Quantity) {
+    let sum = total.entry(name.to_owned()).or_default();
+    *sum = sum.plus(amount);
+}
+
+fn add_all(total: &mut Amounts, more: &Amounts) {
+    for (name, amount) in more {
+        add(total, name, amount);
+    }
+}
+
+fn raise(total: &mut Amounts, other: &Amounts) {
+    for (name, amount) in other {
+        let held = total.entry(name.clone()).or_default();
+        *held = held.clone().max(amount.clone());
+    }
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::Object;
+    use serde_json::json;
+
+    fn demand(objects: Vec<Value>) -> Demand {
+        let objects: Vec<Desired> = objects.into_iter().map(|value| Desired::new(Object::try_from(value).unwrap(), None)).collect();
+        of(objects.iter(), |_| Some(3))
+    }
+
+    fn shown(amounts: &Amounts) -> String {
+        amounts.iter().map(|(name, amount)| format!("{name}={amount}")).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_deployment_counts_at_its_ceiling_with_its_surge() {
+        let resources = json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "250m"}});
+        let found = demand(vec![
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}, "spec": {
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%"}},
+                "template": {"spec": {"containers": [{"name": "c", "resources": resources}]}}}}),
+            json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "a"}, "spec": {
+                "maxReplicas": 6, "scaleTargetRef": {"kind": "Deployment", "name": "a"}}}),
+        ]);
+        // 6 and 2 that come and 2 that end.
+        assert_eq!((found.pods, shown(&found.limits)), (10, "cpu=10 memory=10Gi".to_owned()));
+        assert_eq!(shown(&found.requests), "cpu=2500m memory=10Gi");
+        assert_eq!(shown(&found.largest), "cpu=1 memory=1Gi");
+    }
+
+    #[test]
+    fn init_containers_and_sidecars_count_as_the_scheduler_counts_them() {
+        let container = |name: &str, cpu: &str, policy: Option<&str>| {
+            let mut value = json!({"name": name, "resources": {"limits": {"cpu": cpu, "memory": "1Mi"}}});
+            if let Some(policy) = policy {
+                value["restartPolicy"] = json!(policy);
+            }
+            value
+        };
+        let found = demand(vec![json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {
+            "containers": [container("c", "1", None)],
+            "initContainers": [container("early", "100m", Some("Always")), container("big", "2", None), container("late", "300m", Some("Always"))]}})]);
+        // While `big` runs beside `early`: 2.1; then 1 + 0.1 + 0.3.
+        assert_eq!(found.limits["cpu"].to_string(), "2100m");
+    }
+
+    #[test]
+    fn claims_jobs_and_daemon_sets_count_too() {
+        let template = json!({"spec": {"containers": [{"name": "c"}]}});
+        let claim = json!({"resources": {"requests": {"storage": "10Gi"}}});
+        let found = demand(vec![
+            json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "a"}, "spec": {"replicas": 3, "template": template, "volumeClaimTemplates": [{"spec": claim}]}}),
+            json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "b"}, "spec": claim}),
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "c"}, "spec": {"parallelism": 4, "completions": 2, "template": template}}),
+            json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "d"}, "spec": {"template": template}}),
+        ]);
+        assert_eq!((found.pods, found.claims, found.storage.to_string()), (3 + 2 + 3, 4, "40Gi".to_owned()));
+        assert_eq!(found.limits["cpu"].to_string(), "800m");
+    }
+}

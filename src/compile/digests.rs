@@ -1,0 +1,134 @@
+//! What pods read, as a digest in their template: a changed value restarts exactly its readers.
+//!
+//! Anybody who may see a Deployment sees this annotation, so it must not help to guess a secret. A plain hash would: who
+//! knows what a password looks like tries them all. There is no key to hide behind (the same stack gives the same objects
+//! on every machine), so secrets go in with little: sixteen bits each of an HMAC keyed by where the value stands. Of all
+//! guesses that somebody may have, one in 65,536 fits: too many to tell the right one from them. The price is that one
+//! change of a secret in 65,536 goes unseen; `kubectl rollout restart` is for that one.
+//! Values of ConfigMaps are readable anyway and go in whole; what spai doesn't make (external secrets) isn't known to it.
+
+use std::collections::BTreeMap;
+
+use hmac::{Hmac, Mac as _};
+use serde_json::{Map, Value};
+use sha2::Sha256;
+
+use crate::resource::{Desired, Digest, Object, ObjectKey, Read, StackIdentity};
+
+/// The annotation of the pod template.
+const ANNOTATION: &str = "spai.dev/config-digest";
+
+/// Writes the annotation into every generated workload whose pods read something that the stack makes.
+pub(super) fn annotate(objects: &mut [Desired], identity: &StackIdentity) {
+    let mut readable: BTreeMap<ObjectKey, Value> = BTreeMap::new();
+    for desired in objects.iter() {
+        if matches!(desired.object.kind(), "ConfigMap" | "Secret") && desired.object.gvk().group.is_empty() {
+            readable.insert(desired.key(), contents(&desired.object));
+        }
+    }
+    for desired in objects.iter_mut().filter(|desired| desired.scope.service.is_some()) {
+        let Some(digest) = digest(&desired.object, &readable, identity) else { continue };
+        let Some(template) = desired.object.pod_template_mut().and_then(Value::as_object_mut) else { continue };
+        let metadata = template.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+        let annotations =
+            metadata.as_object_mut().map(|metadata| metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new())));
+        if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+            annotations.insert(ANNOTATION.to_owned(), Value::from(digest));
+        }
+    }
+}
+
+/// `data` and `binaryData`, which have no key in common.
+fn contents(object: &Object) -> Value {
+    let mut all = Map::new();
+    for field in ["data", "binaryData"] {
+        if let Some(data) = object.value().get(field).and_then(Value::as_object) {
+            all.extend(data.clone());
+        }
+    }
+    Value::Object(all)
+}
+
+fn digest(object: &Object, readable: &BTreeMap<ObjectKey, Value>, identity: &StackIdentity) -> Option<String> {
+    let references = object.pod_references()?;
+    let namespace = object.namespace();
+    let mut parts: Vec<Value> = Vec::new();
+    let found = |kind: &str, (name, key): &Read| -> Vec<(String, Value)> {
+        let Some(contents) = readable.get(&ObjectKey::new("", kind, namespace, name)).and_then(Value::as_object) else { return Vec::new() };
+        let wanted = contents.iter().filter(|(other, _)| key.as_ref().is_none_or(|key| key == *other));
+        wanted.map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    for read in &references.config_maps {
+        parts.extend(found("ConfigMap", read).into_iter().map(|(key, value)| serde_json::json!(["ConfigMap", read.0, key, value])));
+    }
+    for read in &references.secrets {
+        for (key, value) in found("Secret", read) {
+            let place = [identity.stack.as_str(), &identity.environment, namespace.unwrap_or_default(), &read.0, &key];
+            parts.push(serde_json::json!(["Secret", read.0, key, few_bits(&place, value.as_str().unwrap_or_default())]));
+        }
+    }
+    parts.dedup();
+    (!parts.is_empty()).then(|| Digest::of(&Value::Array(parts)).0.chars().take(16).collect())
+}
+
+/// Sixteen bits of a secret.
+fn few_bits(place: &[&str], secret: &str) -> u16 {
+    let key = place.join("\0");
+    // An HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return 0 };
+    mac.update(secret.as_bytes());
+    let bytes = mac.finalize().into_bytes();
+    u16::from_be_bytes([bytes[0], bytes[1]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::Scope;
+    use serde_json::json;
+
+    fn desired(value: Value, service: Option<&str>) -> Desired {
+        let mut desired = Desired::new(Object::try_from(value).unwrap(), None);
+        desired.scope = Scope { service: service.map(str::to_owned), ..Scope::default() };
+        desired
+    }
+
+    fn annotation_with(config: &str, secret: &str, other: &str) -> Value {
+        let mut objects = vec![
+            desired(
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n"}, "data": {"A": config}}),
+                Some("s"),
+            ),
+            desired(
+                json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}, "data": {"k": secret, "other": other}}),
+                None,
+            ),
+            desired(
+                json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "n"}, "spec": {"template": {"spec": {"containers": [{
+                    "name": "c", "envFrom": [{"configMapRef": {"name": "c"}}],
+                    "env": [{"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}]}}}}),
+                Some("s"),
+            ),
+        ];
+        annotate(&mut objects, &StackIdentity::new("stack", "test"));
+        objects[2].object.value()["spec"]["template"]["metadata"]["annotations"][ANNOTATION].clone()
+    }
+
+    #[test]
+    fn it_changes_with_what_the_pods_read_and_with_nothing_else() {
+        let base = annotation_with("1", "czE=", "eA==");
+        assert!(base.is_string());
+        assert_eq!(base, annotation_with("1", "czE=", "eQ=="), "a key that they don't read");
+        assert_ne!(base, annotation_with("2", "czE=", "eA=="));
+        assert_ne!(base, annotation_with("1", "czI=", "eA=="));
+    }
+
+    #[test]
+    fn a_secret_gives_away_sixteen_bits_at_most() {
+        // Of many guesses, several give the same: nobody can tell which one is right.
+        let mut seen = std::collections::BTreeSet::new();
+        let guesses = 80_000;
+        let distinct = (0..guesses).filter(|guess| seen.insert(few_bits(&["s", "e", "n", "o", "k"], &guess.to_string()))).count();
+        assert!(distinct <= 65_536 && distinct < guesses);
+    }
+}

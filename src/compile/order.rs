@@ -1,0 +1,133 @@
+//! What comes after what because the stack says so: `needs`, references, `after`, hooks; and what `lifecycle` names.
+//!
+//! An edge to a service leads to its workload; it starts at the caller's workload and at the first of its hooks before.
+
+use std::collections::BTreeMap;
+
+use crate::resource::{Desired, Diagnostic, Diagnostics, Edge, EdgeReason, FieldPath, ObjectKey};
+
+use super::context::{ServiceContext, edge};
+use super::hooks;
+use super::neighbours::Neighbours;
+
+/// Where objects stand in the list that is being compiled, to add to them.
+pub(super) struct Index {
+    exact: BTreeMap<ObjectKey, usize>,
+    /// Without the group: how people name objects.
+    loose: BTreeMap<(String, Option<String>, String), usize>,
+}
+
+impl Index {
+    pub fn of(objects: &[Desired]) -> Self {
+        let mut exact = BTreeMap::new();
+        let mut loose = BTreeMap::new();
+        for (position, desired) in objects.iter().enumerate() {
+            let key = desired.key();
+            loose.insert((key.kind.clone(), key.namespace.clone(), key.name.clone()), position);
+            exact.insert(key, position);
+        }
+        Self { exact, loose }
+    }
+
+    /// The object that people mean, whether or not they give its group.
+    fn find(&self, objects: &[Desired], key: &ObjectKey) -> Option<ObjectKey> {
+        if self.exact.contains_key(key) {
+            return Some(key.clone());
+        }
+        if !key.group.is_empty() {
+            return None;
+        }
+        let position = self.loose.get(&(key.kind.clone(), key.namespace.clone(), key.name.clone()))?;
+        Some(objects[*position].key())
+    }
+}
+
+/// Adds a service's edges and lifecycle to its objects.
+pub(super) fn add<'a>(
+    service: &ServiceContext<'a>,
+    neighbours: &Neighbours<'a>,
+    objects: &mut [Desired],
+    index: &Index,
+    diagnostics: &mut Diagnostics,
+) {
+    let mut edges: Vec<Edge> = Vec::new();
+    // What is missing is reported with the network's edges.
+    for needed in neighbours.needed(service, &mut Diagnostics::default()) {
+        edges.push(edge(needed.service.workload_key(), needed.reason, needed.origin));
+    }
+    for (position, after) in service.spec().after.iter().enumerate() {
+        let item = format!("after.{position}");
+        let origin = if service.instance.provenance.0.contains_key(&item) { service.origin(&item) } else { service.origin("after") };
+        let target = match after.strip_prefix("service.") {
+            Some(name) => neighbours.find(&service.at, name).map(|service| service.workload_key()),
+            None => after.parse().ok().and_then(|key| index.find(objects, &key)),
+        };
+        match target {
+            Some(target) => edges.push(edge(target, EdgeReason::After, origin)),
+            None => diagnostics.push(
+                Diagnostic::error(
+                    "compile::unknown_after",
+                    format!("{} comes after `{after}`, which isn't in this environment", service.title()),
+                )
+                .at(origin, "")
+                .help("name a service (`service.auth`) or an object of the stack (`ConfigMap/NAMESPACE/NAME`)"),
+            ),
+        }
+    }
+    if let Some(position) = first_hook(service).and_then(|key| index.exact.get(&key)) {
+        objects[*position].edges.extend(edges.clone());
+    }
+    if let Some((hook, name)) = hooks::last_before(service) {
+        edges.push(edge(hook, EdgeReason::After, service.origin_at(&["hooks", "before", name])));
+    }
+    let Some(position) = index.exact.get(&service.workload_key()) else { return };
+    objects[*position].edges.extend(edges);
+    let lifecycle = lifecycle(service, objects, index, diagnostics);
+    objects[*position].lifecycle.ignore_changes = lifecycle.0;
+    objects[*position].lifecycle.replace_triggered_by = lifecycle.1;
+}
+
+fn first_hook(service: &ServiceContext<'_>) -> Option<ObjectKey> {
+    let name = service.spec().hooks.before.keys().next()?;
+    Some(hooks::key(service, name))
+}
+
+fn lifecycle(
+    service: &ServiceContext<'_>,
+    objects: &[Desired],
+    index: &Index,
+    diagnostics: &mut Diagnostics,
+) -> (Vec<FieldPath>, Vec<ObjectKey>) {
+    let said = &service.spec().lifecycle;
+    let mut ignored = Vec::new();
+    for text in &said.ignore_changes {
+        match text.parse::<FieldPath>() {
+            Ok(path) => ignored.push(path),
+            Err(error) => service.error(
+                diagnostics,
+                "compile::field_path",
+                "lifecycle.ignore_changes",
+                error.to_string(),
+                "write it as `spec.template.metadata.annotations` or `spec.template.spec.containers[app].image`",
+            ),
+        }
+    }
+    let mut triggers = Vec::new();
+    for text in &said.replace_triggered_by {
+        let key = text
+            .parse::<ObjectKey>()
+            .ok()
+            .map(|key| ObjectKey { namespace: key.namespace.or_else(|| Some(service.namespace().to_owned())), ..key });
+        match key.and_then(|key| index.find(objects, &key)) {
+            Some(key) => triggers.push(key),
+            None => service.error(
+                diagnostics,
+                "compile::unknown_trigger",
+                "lifecycle.replace_triggered_by",
+                format!("{} is to be replaced with `{text}`, which isn't in this environment", service.title()),
+                "name an object of the stack: `ConfigMap/NAME` in the same namespace, or `KIND/NAMESPACE/NAME`",
+            ),
+        }
+    }
+    (ignored, triggers)
+}

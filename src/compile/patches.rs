@@ -1,0 +1,283 @@
+//! `[[patch]]`: the last resort, merged into generated objects as Kubernetes itself would merge it.
+//!
+//! Tables merge; lists whose items have a key (containers by name, ports by number, …) merge item by item; other lists
+//! are replaced. `"$patch" = "delete"` in an item takes it out, in a table empties its place.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::resource::{Desired, Diagnostic, Diagnostics, FieldPath, Origin, PathElement, StackIdentity};
+use crate::stack::model::Patch;
+use crate::stack::{PlaceKind, Resolved};
+
+/// Lists whose items have keys, by the field's name: the first key that the patch's item has tells it apart.
+const KEYS: &[(&str, &[&str])] = &[
+    ("containers", &["name"]),
+    ("initContainers", &["name"]),
+    ("ephemeralContainers", &["name"]),
+    ("env", &["name"]),
+    ("volumes", &["name"]),
+    ("volumeMounts", &["mountPath"]),
+    ("volumeDevices", &["devicePath"]),
+    ("ports", &["containerPort", "port", "name"]),
+    ("imagePullSecrets", &["name"]),
+    ("secrets", &["name"]),
+    ("hostAliases", &["ip"]),
+    ("resourceClaims", &["name"]),
+    ("topologySpreadConstraints", &["topologyKey"]),
+    ("ownerReferences", &["uid"]),
+];
+
+/// A patch, where it stands, and whom it is for.
+struct Aimed<'a> {
+    patch: &'a Patch,
+    origin: &'a Origin,
+    namespace: Option<&'a str>,
+    service: Option<&'a str>,
+}
+
+/// Applies the stack's, environment's, services' and tenants' patches, in this order.
+pub(super) struct Patches<'a> {
+    all: Vec<Aimed<'a>>,
+    used: Vec<bool>,
+}
+
+impl<'a> Patches<'a> {
+    pub fn of(resolved: &'a Resolved) -> Self {
+        let mut all: Vec<Aimed<'a>> = resolved
+            .patches
+            .iter()
+            .map(|scoped| Aimed { patch: &scoped.patch, origin: &scoped.origin, namespace: None, service: None })
+            .collect();
+        for place in &resolved.places {
+            for (name, instance) in &place.services {
+                for (index, patch) in instance.spec.patch.iter().enumerate() {
+                    let item = format!("patch.{index}");
+                    let origin = instance.provenance.winner(&item).unwrap_or(&instance.origin);
+                    all.push(Aimed { patch, origin, namespace: Some(&place.namespace), service: Some(name) });
+                }
+            }
+        }
+        for place in &resolved.places {
+            if let PlaceKind::Tenant { tenant, .. } = &place.kind {
+                for (index, patch) in tenant.patch.iter().enumerate() {
+                    let origin = place.provenance.winner(&format!("patch.{index}")).unwrap_or(&place.origin);
+                    all.push(Aimed { patch, origin, namespace: Some(&place.namespace), service: None });
+                }
+            }
+        }
+        let used = vec![false; all.len()];
+        Self { all, used }
+    }
+
+    /// Applies what is meant for these objects.
+    pub fn apply(&mut self, objects: &mut [Desired], diagnostics: &mut Diagnostics) {
+        if self.all.is_empty() {
+            return;
+        }
+        // By kind: thousands of patches (one a tenant) meet thousands of objects.
+        let mut by_kind: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, aimed) in self.all.iter().enumerate() {
+            by_kind.entry(aimed.patch.kind.as_str()).or_default().push(index);
+        }
+        for desired in objects {
+            let kind = desired.object.kind().to_owned();
+            for index in by_kind.get(kind.as_str()).into_iter().flatten() {
+                let aimed = &self.all[*index];
+                if aimed.is_for(desired) {
+                    self.used[*index] = true;
+                    aimed.apply(desired, diagnostics);
+                }
+            }
+        }
+    }
+
+    /// Warns of patches that met nothing anywhere (a patch of a service counts once for all its instances).
+    pub fn finish(self, diagnostics: &mut Diagnostics) {
+        let mut lines: BTreeMap<&Origin, (bool, &Patch)> = BTreeMap::new();
+        for (aimed, used) in self.all.iter().zip(&self.used) {
+            let line = lines.entry(aimed.origin).or_insert((false, aimed.patch));
+            line.0 |= used;
+        }
+        for (origin, (used, patch)) in lines {
+            if !used {
+                let named = patch.name.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
+                diagnostics.push(
+                    Diagnostic::warning("compile::patch_without_effect", format!("no generated object is a {}{named} here", patch.kind))
+                        .at(origin, "")
+                        .help("`spai render` shows the objects with their kinds and names; patches don't change manifests"),
+                );
+            }
+        }
+    }
+}
+
+impl Aimed<'_> {
+    fn is_for(&self, desired: &Desired) -> bool {
+        let namespace = self.namespace.is_none_or(|namespace| {
+            desired.object.namespace() == Some(namespace) || (desired.object.kind() == "Namespace" && desired.object.name() == namespace)
+        });
+        let service = self.service.is_none_or(|service| desired.scope.service.as_deref() == Some(service));
+        let name = self.patch.name.as_deref().is_none_or(|pattern| matches(pattern, desired.object.name()));
+        namespace && service && name
+    }
+
+    fn apply(&self, desired: &mut Desired, diagnostics: &mut Diagnostics) {
+        let before = identity_of(desired);
+        let kept = desired.object.clone();
+        let patch = Value::Object(self.patch.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect());
+        let mut marks = Vec::new();
+        merge(desired.object.value_mut(), &patch, &FieldPath::root(), &mut marks);
+        if identity_of(desired) != before {
+            diagnostics.push(
+                Diagnostic::error("compile::patch_identity", format!("a patch changes what identifies {}", kept.key()))
+                    .at(self.origin, "this patch")
+                    .help("apiVersion, kind, name, namespace, selectors and spai's own labels stay as they are"),
+            );
+            desired.object = kept;
+            return;
+        }
+        for path in marks {
+            desired.declared.fields.insert(path, self.origin.clone());
+        }
+    }
+}
+
+/// What no patch may change.
+fn identity_of(desired: &Desired) -> Value {
+    let value = desired.object.value();
+    let mut labels: Map<String, Value> = value["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+    labels.retain(|name, _| name.starts_with(crate::resource::PREFIX) || name == super::labels::MANAGED);
+    let template: Option<Vec<Value>> = desired.object.pod_template().map(|template| {
+        [StackIdentity::STACK, StackIdentity::SERVICE, StackIdentity::TRACK]
+            .iter()
+            .map(|label| template["metadata"]["labels"][*label].clone())
+            .collect()
+    });
+    let selector = if desired.object.pod_template().is_some() { value["spec"]["selector"].clone() } else { Value::Null };
+    serde_json::json!([
+        value["apiVersion"],
+        value["kind"],
+        value["metadata"]["name"],
+        value["metadata"]["namespace"],
+        labels,
+        template,
+        selector
+    ])
+}
+
+/// A name with `*` for anything.
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut left) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        match left.find(part) {
+            Some(at) => left = &left[at + part.len()..],
+            None => return false,
+        }
+    }
+    left.ends_with(last)
+}
+
+fn merge(target: &mut Value, patch: &Value, path: &FieldPath, marks: &mut Vec<FieldPath>) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        marks.push(path.clone());
+        return;
+    };
+    if patch.get("$patch").is_some_and(|what| what == "replace") || !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Some(fields) = target.as_object_mut() else { return };
+    for (name, value) in patch {
+        let here = path.field(name);
+        match value {
+            _ if name == "$patch" => {}
+            Value::Object(inner) if inner.get("$patch").is_some_and(|what| what == "delete") => {
+                fields.remove(name);
+            }
+            Value::Array(items) => match KEYS.iter().find(|(list, _)| list == name) {
+                Some((_, keys)) if items.iter().all(|item| key_of(item, keys).is_some()) => {
+                    let list = fields.entry(name.clone()).or_insert_with(|| Value::Array(Vec::new()));
+                    merge_list(list, items, keys, &here, marks);
+                }
+                _ => {
+                    fields.insert(name.clone(), value.clone());
+                    marks.push(here);
+                }
+            },
+            _ => merge(fields.entry(name.clone()).or_insert(Value::Null), value, &here, marks),
+        }
+    }
+}
+
+fn merge_list(list: &mut Value, items: &[Value], keys: &[&str], path: &FieldPath, marks: &mut Vec<FieldPath>) {
+    if !list.is_array() {
+        *list = Value::Array(Vec::new());
+    }
+    let Some(list) = list.as_array_mut() else { return };
+    for item in items {
+        let Some((key, id)) = key_of(item, keys) else { continue };
+        let position = list.iter().position(|other| other.get(key) == Some(id));
+        if item["$patch"] == "delete" {
+            position.map(|position| list.remove(position));
+            continue;
+        }
+        let here = path.join(PathElement::Key(BTreeMap::from([(key.to_owned(), id.clone())])));
+        match position {
+            Some(position) => merge(&mut list[position], item, &here, marks),
+            None => {
+                list.push(item.clone());
+                marks.push(here);
+            }
+        }
+    }
+}
+
+fn key_of<'a>(item: &'a Value, keys: &[&'a str]) -> Option<(&'a str, &'a Value)> {
+    keys.iter().find_map(|key| Some((*key, item.get(*key)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn merged(mut target: Value, patch: &Value) -> Value {
+        merge(&mut target, patch, &FieldPath::root(), &mut Vec::new());
+        target
+    }
+
+    #[test]
+    fn lists_with_keys_merge_item_by_item_and_others_are_replaced() {
+        let target = json!({"containers": [{"name": "a", "image": "x:1", "args": ["1"]}, {"name": "b", "image": "y:1"}]});
+        let patch = json!({"containers": [{"name": "a", "image": "x:2", "args": ["2", "3"]}, {"name": "b", "$patch": "delete"}, {"name": "c", "image": "z"}]});
+        assert_eq!(
+            merged(target, &patch),
+            json!({"containers": [{"name": "a", "image": "x:2", "args": ["2", "3"]}, {"name": "c", "image": "z"}]})
+        );
+    }
+
+    #[test]
+    fn a_table_can_be_deleted_or_replaced() {
+        let target = json!({"a": {"x": 1}, "b": {"x": 1}});
+        assert_eq!(merged(target, &json!({"a": {"$patch": "delete"}, "b": {"$patch": "replace", "y": 2}})), json!({"b": {"y": 2}}));
+    }
+
+    #[test]
+    fn stars_stand_for_anything() {
+        for (pattern, name, fits) in [
+            ("*", "x", true),
+            ("a*", "ab", true),
+            ("a*", "b", false),
+            ("*-slo", "web-slo", true),
+            ("a*c*e", "abcde", true),
+            ("a*c", "abd", false),
+        ] {
+            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+        }
+    }
+}
