@@ -78,11 +78,7 @@ impl Terminal {
     }
 }
 
+/// The terminal's width, 100 where it can't be told.
 fn terminal_columns() -> usize {
-    use indicatif::TermLike as _;
-    usize::from(indicatif_width().width())
-}
-
-fn indicatif_width() -> impl indicatif::TermLike {
-    console::Term::stdout()
+    terminal_size::terminal_size().map_or(Look::default().width, |(width, _)| usize::from(width.0))
 }
