@@ -76,9 +76,7 @@ pub(super) enum Verb {
     )]
     Explain(Explain),
     /// Prints the objects that a stack wants
-    #[command(
-        after_help = "Examples:\n  spai render stacks/hello -e development\n  spai render stacks/hello -e development --out objects"
-    )]
+    #[command(after_help = "Examples:\n  spai render stacks/hello -e development\n  spai render stacks/hello -e development --out objects")]
     Render(Render),
     /// Draws what comes after what
     #[command(after_help = "Example:\n  spai graph stacks/hello -e development --draw dot | dot -Tsvg > graph.svg")]
@@ -193,7 +191,7 @@ pub(super) struct Place {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Only some objects")]
 pub(super) struct Only {
-    /// Only this object, with what it needs: KIND/NAMESPACE/NAME, globs allowed; repeatable
+    /// Only these objects; `*` stands for anything; repeatable
     #[arg(long, value_name = "KIND/NS/NAME")]
     pub(super) target: Vec<String>,
     /// Only this service; repeatable

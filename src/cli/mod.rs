@@ -1,8 +1,13 @@
 //! Arguments in, exit code out; no logic.
 
-use std::process::ExitCode;
+mod args;
+mod generate;
+mod request;
+mod run;
+mod stack_verbs;
+mod surroundings;
+mod terminal;
+mod variables;
 
-/// Runs the command line of this process.
-pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
-}
+pub use generate::{man_pages, reference};
+pub use run::main;

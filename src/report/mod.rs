@@ -2,8 +2,11 @@
 
 mod diagnostics;
 mod look;
+pub mod objects;
 mod visible;
+mod yaml;
 
 pub use diagnostics::{diagnostic, diagnostics};
 pub use look::{Look, Tone};
 pub use visible::{visible, visible_line};
+pub use yaml::yaml;

@@ -1,0 +1,113 @@
+//! A whole run: parse, do, exit.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, FromArgMatches as _};
+use serde_json::json;
+
+use crate::engine::{Process, Stopped};
+use crate::report;
+use crate::resource::Diagnostics;
+use crate::stack::Sources;
+
+use super::args::{Cli, Verb};
+use super::request::Context;
+use super::terminal::Terminal;
+use super::{generate, stack_verbs, surroundings, variables};
+
+/// The exit code of an error, usage included.
+pub(super) const ERROR: u8 = 1;
+
+/// How a verb ends: with an exit code, or with all that is wrong.
+pub(super) type Ended = Result<u8, Stopped>;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let process = surroundings::process();
+    let (cli, chosen_by) = match parse(&line, &process) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Whoever read it may have gone: there is nobody to tell.
+            let _ = error.print();
+            let told = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return ExitCode::from(if told { 0 } else { ERROR });
+        }
+    };
+    let given = |name: &str| process.variables.get(name).is_some_and(|value| !value.is_empty());
+    let dumb = process.variables.get("TERM").is_some_and(|term| term == "dumb");
+    let terminal = Terminal::new(&cli.output, given("NO_COLOR"), dumb);
+    log(cli.output.verbose, terminal);
+    let context = Context { process, chosen_by };
+    let code = match run(cli.verb, &context, terminal) {
+        Ok(code) => code,
+        Err(stopped) => {
+            explain(&stopped.diagnostics, stopped.sources.as_ref(), terminal);
+            ERROR
+        }
+    };
+    ExitCode::from(code)
+}
+
+/// The command line, with what variables add to it, and which variables those were.
+fn parse(line: &[OsString], process: &Process) -> Result<(Cli, Vec<String>), clap::Error> {
+    let mut command = Cli::command();
+    command.build();
+    let matches = command.clone().try_get_matches_from(line)?;
+    let added = variables::added(&command, &matches, &process.variables)
+        .map_err(|message| command.clone().error(ErrorKind::InvalidValue, message))?;
+    if added.flags.is_empty() {
+        return Ok((Cli::from_arg_matches(&matches)?, Vec::new()));
+    }
+    let matches = command.try_get_matches_from(variables::joined(line, &added.flags)).map_err(|error| {
+        use clap::error::{ContextKind, ContextValue};
+        let mut error = error;
+        let from = format!("environment variables gave: {}", added.used.join(", "));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![from.into()]));
+        error
+    })?;
+    Ok((Cli::from_arg_matches(&matches)?, added.used))
+}
+
+fn run(verb: Verb, context: &Context, terminal: Terminal) -> Ended {
+    match verb {
+        Verb::Validate(args) => stack_verbs::validate(&args, context, terminal),
+        Verb::Render(args) => stack_verbs::render(&args, context, terminal),
+        Verb::Graph(args) => stack_verbs::graph(&args, context, terminal),
+        Verb::Completions { shell } => Ok(generate::completions(shell, terminal)),
+        Verb::Man { out } => generate::man(out.as_deref(), terminal),
+        _ => Err(crate::resource::Diagnostic::error("cli::unwired", "to be wired").into()),
+    }
+}
+
+/// Says what is wrong or worth knowing: on stderr for people, on stdout for programs.
+pub(super) fn explain(diagnostics: &Diagnostics, sources: Option<&Sources>, terminal: Terminal) {
+    if diagnostics.0.is_empty() {
+        return;
+    }
+    if terminal.json && diagnostics.has_errors() {
+        terminal.print_json(&json!({"format": "spai.diagnostics/1", "diagnostics": diagnostics.0}));
+    } else {
+        terminal.complain(&report::diagnostics(diagnostics, sources, terminal.err));
+    }
+}
+
+/// Warnings, unless nothing but results is wanted.
+pub(super) fn warn(diagnostics: &Diagnostics, sources: &Sources, terminal: Terminal) {
+    if !terminal.quiet {
+        explain(diagnostics, Some(sources), terminal);
+    }
+}
+
+fn log(verbose: u8, terminal: Terminal) {
+    let filter = match verbose {
+        0 => return,
+        1 => "spai=debug",
+        _ => "spai=trace,kube=debug,hyper_util=debug,tower=debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::new(filter);
+    // A second subscriber in one process (tests) changes nothing.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(terminal.err.colour).with_writer(std::io::stderr).try_init();
+}

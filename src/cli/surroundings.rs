@@ -1,0 +1,23 @@
+//! What spai learns from its process: who runs it, where, with which variables.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::engine::Process;
+
+/// The process's surroundings. Variables that aren't UTF-8 are left out.
+pub(super) fn process() -> Process {
+    let variables: BTreeMap<String, String> =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+    let given = |name: &str| variables.get(name).filter(|value| !value.is_empty());
+    let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| given(name)).cloned().unwrap_or_else(|| "unknown".to_owned());
+    let host = given("HOSTNAME")
+        .cloned()
+        .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned()))
+        .or_else(|| std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned()))
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned());
+    let config = given("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| given("HOME").map(|home| PathBuf::from(home).join(".config")));
+    let config_dir = config.unwrap_or_else(|| PathBuf::from(".config")).join("spai");
+    Process { user, host, variables, config_dir }
+}

@@ -1,0 +1,261 @@
+//! JSON values as YAML that every reader understands alike: what YAML 1.1 or 1.2 might read as something else than the
+//! text that it is gets quotes.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// A value as a YAML document, keys sorted, ending in a line end.
+pub fn yaml(value: &Value) -> String {
+    let mut text = String::new();
+    match value {
+        Value::Object(map) if !map.is_empty() => write(&mut text, value, 0),
+        Value::Array(items) if !items.is_empty() => write(&mut text, value, 0),
+        scalar => {
+            write_scalar(&mut text, scalar, 0);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// A mapping or a list that isn't empty, from the beginning of a line.
+fn write(text: &mut String, value: &Value, indent: usize) {
+    match value {
+        Value::Object(map) => {
+            for (position, (key, value)) in map.iter().enumerate() {
+                // The first key may stand after a list's dash.
+                if position > 0 || !text.ends_with("- ") {
+                    pad(text, indent);
+                }
+                text.push_str(&scalar_text(key));
+                text.push(':');
+                write_value(text, value, indent, indent);
+            }
+        }
+        Value::Array(items) => {
+            for (position, item) in items.iter().enumerate() {
+                if position > 0 || !text.ends_with("- ") {
+                    pad(text, indent);
+                }
+                match item {
+                    Value::Object(map) if !map.is_empty() => {
+                        text.push_str("- ");
+                        write(text, item, indent + 2);
+                    }
+                    Value::Array(inner) if !inner.is_empty() => {
+                        text.push_str("- ");
+                        write(text, item, indent + 2);
+                    }
+                    scalar => {
+                        text.push_str("- ");
+                        write_scalar(text, scalar, indent + 2);
+                        text.push('\n');
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What comes after `key:`. Lists stand at their key's own indentation, as kubectl prints them.
+fn write_value(text: &mut String, value: &Value, indent: usize, list_indent: usize) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            text.push('\n');
+            write(text, value, indent + 2);
+        }
+        Value::Array(items) if !items.is_empty() => {
+            text.push('\n');
+            write(text, value, list_indent);
+        }
+        scalar => {
+            text.push(' ');
+            write_scalar(text, scalar, indent + 2);
+            text.push('\n');
+        }
+    }
+}
+
+fn write_scalar(text: &mut String, value: &Value, indent: usize) {
+    match value {
+        Value::String(string) if is_block(string) => {
+            text.push_str(if string.ends_with('\n') { "|" } else { "|-" });
+            for line in string.strip_suffix('\n').unwrap_or(string).split('\n') {
+                text.push('\n');
+                if !line.is_empty() {
+                    pad(text, indent);
+                    text.push_str(line);
+                }
+            }
+        }
+        Value::String(string) => text.push_str(&scalar_text(string)),
+        Value::Array(_) => text.push_str("[]"),
+        Value::Object(_) => text.push_str("{}"),
+        other => {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{other}");
+        }
+    }
+}
+
+fn pad(text: &mut String, indent: usize) {
+    text.extend(std::iter::repeat_n(' ', indent));
+}
+
+/// Whether a text of several lines can stand as it is, in a literal block.
+fn is_block(text: &str) -> bool {
+    text.contains('\n')
+        && !text.starts_with([' ', '\t', '\n'])
+        && !text.ends_with("\n\n")
+        && text.chars().all(|c| c == '\n' || c == '\t' || is_printable(c))
+        && text.split('\n').all(|line| !line.ends_with([' ', '\t']) && (line.is_empty() || !line.trim().is_empty()))
+}
+
+fn is_printable(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{85}' | '\u{a0}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// A text on one line: plain where nobody can misread it, else in double quotes, escaped as JSON is.
+fn scalar_text(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            c if is_printable(c) => quoted.push(c),
+            c => {
+                let code = u32::from(c);
+                let _ = if code <= 0xffff { write!(quoted, "\\u{code:04x}") } else { write!(quoted, "\\U{code:08x}") };
+            }
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+fn is_plain(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '@' | '+' | ' ' | ',' | '=' | '(' | ')');
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '_')
+        && text.chars().all(word)
+        && !text.ends_with([' ', ':'])
+        && !text.contains(": ")
+        && !is_a_word_of_yaml(text)
+}
+
+/// What some version of YAML reads as a boolean, a null or a number.
+fn is_a_word_of_yaml(text: &str) -> bool {
+    matches!(
+        text.to_ascii_lowercase().as_str(),
+        "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null" | "nan" | "inf" | "infinity"
+    ) || text.starts_with("_") && text.chars().all(|c| c == '_' || c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn it_looks_as_people_write_it() {
+        let value = json!({
+            "apiVersion": "v1", "data": {"a.conf": "x = 1\ny = 2\n", "b": "one\ntwo", "empty": {}, "none": []},
+            "list": [{"name": "app", "ports": [{"containerPort": 80}]}, [1, [2]], "x", null, 1.5, true],
+        });
+        assert_eq!(
+            yaml(&value),
+            "apiVersion: v1
+data:
+  a.conf: |
+    x = 1
+    y = 2
+  b: |-
+    one
+    two
+  empty: {}
+  none: []
+list:
+- name: app
+  ports:
+  - containerPort: 80
+- - 1
+  - - 2
+- x
+- null
+- 1.5
+- true
+"
+        );
+    }
+
+    #[test]
+    fn what_could_be_misread_is_quoted_and_comes_back() {
+        for text in [
+            "",
+            "yes",
+            "On",
+            "y",
+            "null",
+            "~",
+            "1",
+            "1e3",
+            "0x1f",
+            "1_000",
+            "1:20",
+            "2026-01-01",
+            ".5",
+            "- x",
+            "a: b",
+            "a #b",
+            "#b",
+            "*x",
+            "&x",
+            "!x",
+            "%x",
+            "@x",
+            "`x",
+            "{x",
+            "[x",
+            "a:",
+            " a",
+            "a ",
+            "\u{1b}[31m",
+            "a\u{202e}b",
+            "tab\there",
+            "x\r\ny",
+            "  first\nindented",
+            "ends\n\n",
+            "trailing \nspace",
+            "\n",
+            "🦀",
+            "\u{feff}bom",
+            "quote\"back\\slash",
+            "=",
+            "<<",
+            "---",
+            "?",
+            "|",
+            ">",
+            "_1",
+            "é",
+            "a, b",
+            "key=value",
+            "two\n\nparagraphs\n",
+        ] {
+            let value = json!({"key": text, "list": [text], text: 1});
+            let printed = yaml(&value);
+            let read: Value = serde_saphyr::from_str(&printed).unwrap_or_else(|error| panic!("{error}\n{printed}"));
+            assert_eq!(read, value, "{printed}");
+            assert!(!printed.contains('\u{1b}') && !printed.contains('\u{202e}'), "{printed}");
+        }
+    }
+}
