@@ -1,7 +1,6 @@
 //! From flags to the engine's request.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::engine::{Filter, Process, Request};
 use crate::resource::Diagnostic;
@@ -9,12 +8,12 @@ use crate::resource::Diagnostic;
 use super::args::{Only, Place, Reading};
 
 /// What stays the same for every verb of one run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Context {
     /// The surroundings.
     pub(super) process: Process,
     /// What variables chose.
-    pub(super) chosen_by: Vec<String>,
+    pub(super) used: Vec<String>,
 }
 
 impl Context {
@@ -28,21 +27,15 @@ impl Context {
                 _ => return Err(Diagnostic::error("cli::input", "an --input has no name").help("write --input NAME=VALUE")),
             };
         }
+        let key_file = self.process.variables.get("SPAI_STATE_KEY_FILE").filter(|file| !file.is_empty());
         Ok(Request {
-            stack_dir: stack.to_owned(),
             environment: reading.environment.clone(),
-            state_dir: None,
-            kubeconfig: None,
-            context: None,
             root_namespace: reading.namespace.clone(),
             inputs,
             strategy: reading.deployment_strategy,
-            filter: Filter::default(),
-            parallel: 4,
-            server_timeout: Duration::from_secs(120),
-            strict: reading.strict,
-            process: self.process.clone(),
-            chosen_by: self.chosen_by.clone(),
+            state_key_file: key_file.map(std::path::PathBuf::from),
+            used: self.used.clone(),
+            ..Request::new(stack, self.process.clone())
         })
     }
 

@@ -1,15 +1,16 @@
 //! A whole run: parse, do, exit.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use serde_json::json;
 
-use crate::engine::{Process, Stopped};
+use crate::engine::Process;
 use crate::report;
-use crate::resource::Diagnostics;
+use crate::resource::{Diagnostic, Diagnostics};
 use crate::stack::Sources;
 
 use super::args::{Cli, Verb};
@@ -21,13 +22,50 @@ use super::{generate, stack_verbs, surroundings, variables};
 pub(super) const ERROR: u8 = 1;
 
 /// How a verb ends: with an exit code, or with all that is wrong.
-pub(super) type Ended = Result<u8, Stopped>;
+pub(super) type Ended = Result<u8, Problem>;
+
+/// Why a verb couldn't do what it was to do.
+#[derive(Debug)]
+pub(super) struct Problem {
+    /// All that is wrong.
+    diagnostics: Diagnostics,
+    /// The texts that places point into.
+    sources: Option<Sources>,
+    /// What the process exits with.
+    code: u8,
+}
+
+impl From<Diagnostic> for Problem {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::from(Diagnostics::from(diagnostic))
+    }
+}
+
+impl From<Diagnostics> for Problem {
+    fn from(diagnostics: Diagnostics) -> Self {
+        Self { diagnostics, sources: None, code: ERROR }
+    }
+}
+
+impl Problem {
+    /// With places in the files of a stack's folder: they are read again to show the lines.
+    pub(super) fn within(mut self, stack: &Path) -> Self {
+        self.sources = Sources::read(stack).ok();
+        self
+    }
+
+    /// With another exit code than 1.
+    pub(super) fn exits(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+}
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let line: Vec<OsString> = std::env::args_os().collect();
     let process = surroundings::process();
-    let (cli, chosen_by) = match parse(&line, &process) {
+    let (cli, used) = match parse(&line, &process) {
         Ok(parsed) => parsed,
         Err(error) => {
             // Whoever read it may have gone: there is nobody to tell.
@@ -40,12 +78,12 @@ pub fn main() -> ExitCode {
     let dumb = process.variables.get("TERM").is_some_and(|term| term == "dumb");
     let terminal = Terminal::new(&cli.output, given("NO_COLOR"), dumb);
     log(cli.output.verbose, terminal);
-    let context = Context { process, chosen_by };
+    let context = Context { process, used };
     let code = match run(cli.verb, &context, terminal) {
         Ok(code) => code,
-        Err(stopped) => {
-            explain(&stopped.diagnostics, stopped.sources.as_ref(), terminal);
-            ERROR
+        Err(problem) => {
+            explain(&problem.diagnostics, problem.sources.as_ref(), terminal);
+            problem.code
         }
     };
     ExitCode::from(code)
@@ -78,7 +116,7 @@ fn run(verb: Verb, context: &Context, terminal: Terminal) -> Ended {
         Verb::Graph(args) => stack_verbs::graph(&args, context, terminal),
         Verb::Completions { shell } => Ok(generate::completions(shell, terminal)),
         Verb::Man { out } => generate::man(out.as_deref(), terminal),
-        _ => Err(crate::resource::Diagnostic::error("cli::unwired", "to be wired").into()),
+        _ => Err(Diagnostic::error("cli::unwired", "to be wired").into()),
     }
 }
 

@@ -3,40 +3,66 @@
 use std::fs;
 use std::path::Path;
 
-use crate::engine;
+use crate::engine::{self, Compiled, Request, Validated};
 use crate::graph::draw::{self, Grouping};
 use crate::report::{self, objects};
-use crate::resource::{Desired, Diagnostic};
+use crate::resource::{Desired, Diagnostic, Diagnostics, Severity};
+use crate::stack::Sources;
 use serde_json::json;
 
 use super::args::{By, Drawing, Graph, Render, Validate};
 use super::request::{Context, filter};
-use super::run::{Ended, warn};
+use super::run::{Ended, Problem, warn};
 use super::terminal::Terminal;
 
 /// `spai validate`.
 pub(super) fn validate(args: &Validate, context: &Context, terminal: Terminal) -> Ended {
     let request = context.offline(&args.folder.stack, &args.reading)?;
-    let (stack, _) = engine::read(&request)?;
-    let warnings = engine::validate(&request)?;
-    let environments = request.environment.clone().map_or_else(|| stack.environments(), |name| vec![name]);
+    let mut found = engine::validate(&request);
+    strictly(&mut found.diagnostics, args.reading.strict);
+    if found.diagnostics.has_errors() {
+        return Err(Problem::from(found.diagnostics).within(&request.stack_dir));
+    }
     if terminal.json {
-        let found = json!({"format": "spai.diagnostics/1", "stack": stack.name(), "environments": environments, "diagnostics": warnings.0});
-        terminal.print_json(&found);
+        let Validated { stack, environments, diagnostics } = found;
+        terminal.print_json(
+            &json!({"format": "spai.diagnostics/1", "stack": stack, "environments": environments, "diagnostics": diagnostics.0}),
+        );
         return Ok(0);
     }
-    warn(&warnings, stack.sources(), terminal);
-    terminal.print(&format!("{} is valid in {}\n", stack.name(), environments.join(", ")));
+    if let Ok(sources) = Sources::read(&request.stack_dir) {
+        warn(&found.diagnostics, &sources, terminal);
+    }
+    terminal.print(&format!("{} is valid in {}\n", found.stack, found.environments.join(", ")));
     Ok(0)
+}
+
+/// The stack as objects; its warnings are said.
+pub(super) fn compiled(request: &Request, strict: bool, terminal: Terminal) -> Result<Compiled, Problem> {
+    let mut compiled = Compiled::read(request).map_err(|found| Problem::from(found).within(&request.stack_dir))?;
+    strictly(&mut compiled.warnings, strict);
+    if compiled.warnings.has_errors() {
+        return Err(Problem::from(compiled.warnings).within(&request.stack_dir));
+    }
+    warn(&compiled.warnings, compiled.stack.sources(), terminal);
+    Ok(compiled)
+}
+
+/// `--strict`: warnings are errors.
+pub(super) fn strictly(diagnostics: &mut Diagnostics, strict: bool) {
+    if strict {
+        for diagnostic in &mut diagnostics.0 {
+            diagnostic.severity = Severity::Error;
+        }
+    }
 }
 
 /// `spai render`.
 pub(super) fn render(args: &Render, context: &Context, terminal: Terminal) -> Ended {
     let mut request = context.offline(&args.folder.stack, &args.reading)?;
     request.filter = filter(&args.only);
-    let compiled = engine::compile(&request)?;
-    warn(&compiled.warnings, compiled.stack.sources(), terminal);
-    let wanted: Vec<&Desired> = compiled.desired.iter().filter(|desired| request.filter.wants(desired)).collect();
+    let compiled = compiled(&request, args.reading.strict, terminal)?;
+    let wanted: Vec<&Desired> = compiled.desired.iter().filter(|desired| request.filter.selects(&desired.key(), &desired.scope)).collect();
     match &args.out {
         Some(folder) => {
             for desired in &wanted {
@@ -54,8 +80,7 @@ pub(super) fn render(args: &Render, context: &Context, terminal: Terminal) -> En
 /// `spai graph`.
 pub(super) fn graph(args: &Graph, context: &Context, terminal: Terminal) -> Ended {
     let request = context.offline(&args.folder.stack, &args.reading)?;
-    let compiled = engine::compile(&request)?;
-    warn(&compiled.warnings, compiled.stack.sources(), terminal);
+    let compiled = compiled(&request, args.reading.strict, terminal)?;
     let grouping = match args.by {
         By::Objects => Grouping::Objects,
         By::Services => Grouping::Services,

@@ -19,5 +19,19 @@ pub(super) fn process() -> Process {
         .unwrap_or_else(|| "localhost".to_owned());
     let config = given("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| given("HOME").map(|home| PathBuf::from(home).join(".config")));
     let config_dir = config.unwrap_or_else(|| PathBuf::from(".config")).join("spai");
-    Process { user, host, variables, config_dir }
+    // As it was typed, less the values of inputs: they may be secret.
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let mut command = vec!["spai".to_owned()];
+    let _ = words.next();
+    while let Some(word) = words.next() {
+        match word.split_once('=') {
+            Some((flag, value)) if flag == "--input" => command.push(format!("--input={}=…", value.split('=').next().unwrap_or_default())),
+            _ if word == "--input" => {
+                let name = words.next().unwrap_or_default();
+                command.push(format!("--input {}=…", name.split('=').next().unwrap_or_default()));
+            }
+            _ => command.push(word),
+        }
+    }
+    Process { user, host, command: command.join(" "), variables, config_dir }
 }

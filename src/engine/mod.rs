@@ -6,8 +6,11 @@
 mod plan;
 mod request;
 mod session;
+pub mod state;
+mod validate;
 
 pub use crate::plan::Filter;
 pub use plan::{Basis, plan, plan_for};
 pub use request::{Process, Request};
 pub use session::{Compiled, Session};
+pub use validate::{Validated, validate};
