@@ -8,7 +8,7 @@ use crate::resource::{Diagnostic, Diagnostics, Origin};
 use super::model::Strategy;
 use super::node::Node;
 use super::shape::{FileKind, ShapeRef};
-use super::{Resolved, Sources, known, manifest, naming, resolve, shape, version};
+use super::{Resolved, Sources, checks, known, manifest, naming, resolve, shape, version};
 
 /// A stack: all its files, parsed and checked as far as that needs no environment.
 #[derive(Clone, Debug)]
@@ -94,6 +94,7 @@ impl Stack {
         stack.check_names(&mut diagnostics);
         version::check(stack.root(), env!("CARGO_PKG_VERSION"), &mut diagnostics);
         known::check(&stack, &mut diagnostics);
+        checks::root(stack.root(), &mut diagnostics);
         diagnostics.sort();
         (Some(stack), diagnostics)
     }

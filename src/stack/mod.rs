@@ -6,8 +6,10 @@
 //! [`Sources`] → [`Stack::load`] (parsed, names checked) → [`Stack::resolve`]: per environment a draft (which service runs where, its layers
 //! laid over each other), then references, then the typed [`Resolved`] that the compiler reads.
 
+mod checks;
 mod defaults;
 mod draft;
+pub mod duration;
 mod evaluate;
 mod gather;
 mod inputs;

@@ -11,11 +11,11 @@ use super::evaluate::{Evaluation, Scope};
 use super::inputs::outside;
 use super::layer::{Layer, Layered};
 use super::load::Stack;
-use super::model::{Patch, StackFile, Tier};
+use super::model::{Deletes, Patch, PodSecurity, StackFile, Tenancy, Tier};
 use super::node::{Node, NodeValue};
 use super::resolved::{Instance, Place, PlaceKind, Provenance, Resolved, ScopedPatch};
 use super::shape::ShapeRef;
-use super::{ResolveOptions, defaults, manifest, moved, names, naming, secrets, shape};
+use super::{ResolveOptions, checks, defaults, manifest, moved, names, naming, secrets, shape};
 
 /// See [`Stack::resolve`].
 pub fn resolve(stack: &Stack, options: &ResolveOptions) -> (Option<Resolved>, Diagnostics) {
@@ -67,6 +67,14 @@ impl Resolver<'_, '_> {
         let tiers = self.tiers();
         let stack_file = self.stack_file();
         let environment_file = self.environment_file();
+        if let (Some(stack_file), Some(environment_file)) = (&stack_file, &environment_file) {
+            checks::environment(stack_file, environment_file, (stack.root(), file), self.diagnostics);
+        }
+        let budget: Option<Deletes> = self.decode(&deletes.node, "deletes", Scope::default());
+        if let Some(budget) = &budget {
+            let origin = deletes.node.get("max").map_or(&deletes.node.origin, |node| &node.origin);
+            checks::deletes(budget.max.as_ref(), origin, self.diagnostics);
+        }
         let resolved = Resolved {
             identity: StackIdentity::new(stack.name(), environment),
             stack: stack_file?,
@@ -76,7 +84,7 @@ impl Resolver<'_, '_> {
             tiers,
             registries: self.decode(&registries.node, "registries", Scope::default())?,
             slos: self.decode(&slos.node, "slos", Scope::default())?,
-            deletes: self.decode(&deletes.node, "deletes", Scope::default())?,
+            deletes: budget?,
             places,
             manifests: manifest::layered(stack.manifests(), environment, self.diagnostics),
             moved: moved::read(stack, self.diagnostics),
@@ -98,11 +106,12 @@ impl Resolver<'_, '_> {
         let limits = voices.limits(self.diagnostics);
         let declared_secrets = voices.section("secrets", self.diagnostics);
 
+        let settings: Option<Tenancy> = self.decode(&tenancy.node, "tenancy", scope);
         let mut services = BTreeMap::new();
         let mut used = secrets::Used::default();
         let names: Vec<&str> = draft.instances.keys().filter(|(at, _)| *at == index).map(|(_, name)| *name).collect();
         for name in names {
-            if let Some((instance, node)) = self.instance(index, name) {
+            if let Some((instance, node)) = self.instance(index, name, settings.as_ref()) {
                 used.of_service(&node, &declared_secrets.node);
                 services.insert(name.to_owned(), instance);
             }
@@ -137,21 +146,23 @@ impl Resolver<'_, '_> {
         for (key, layered) in [("limits", &limits), ("labels", &labels), ("annotations", &annotations), ("tenancy", &tenancy)] {
             provenance.0.extend(layered.provenance.0.iter().map(|(path, spoken)| (format!("{key}.{path}"), spoken.clone())));
         }
-        Some(Place {
+        let place = Place {
             kind,
             namespace: place.namespace.clone(),
-            tenancy: self.decode(&tenancy.node, "tenancy", scope)?,
+            tenancy: settings?,
             origin: place.origin.clone(),
             labels: self.decode(&labels.node, "labels", scope)?,
             annotations: self.decode(&annotations.node, "annotations", scope)?,
             secrets,
             services,
             provenance,
-        })
+        };
+        checks::place(&place, &tenancy.node, (&labels.node, &annotations.node), Some(&limits.node), self.diagnostics);
+        Some(place)
     }
 
     /// A service in a place, and the tree it was decoded from.
-    fn instance(&mut self, place: usize, name: &str) -> Option<(Instance, Node)> {
+    fn instance(&mut self, place: usize, name: &str, tenancy: Option<&Tenancy>) -> Option<(Instance, Node)> {
         let draft = self.draft;
         let layered = draft.instances.get(&(place, name))?;
         let scope = Scope { place: Some(place), tier: None, service: Some(name) };
@@ -167,6 +178,12 @@ impl Resolver<'_, '_> {
         self.take_files(&mut node);
         let spec = self.decode_checked(&node, "service")?;
         let origin = draft.stack.services().get(name)?.node.origin.clone();
+        if let Some(tenancy) = tenancy {
+            let production = draft.file().get("production").and_then(Node::as_bool) == Some(true);
+            let tier = draft.places[place].owner.tier().and_then(|tier| draft.tiers.get(tier)).map(|tier| &tier.node);
+            let subject = checks::Subject { name, spec: &spec, node: &node, origin: &origin, production, tenancy, tier };
+            checks::service(&subject, self.diagnostics);
+        }
         let instance = Instance { service: name.to_owned(), spec, origin, provenance: layered.provenance.clone(), references };
         Some((instance, node))
     }
@@ -244,6 +261,7 @@ impl Resolver<'_, '_> {
         for (name, layered) in &draft.tiers {
             let scope = Scope { tier: Some(name), ..Scope::default() };
             if let Some(tier) = self.decode(&without(&layered.node, &["defaults"]), "tier", scope) {
+                checks::tier(name, &tier, &layered.node, self.diagnostics);
                 tiers.insert(name.clone(), tier);
             }
         }
@@ -302,9 +320,13 @@ impl Resolver<'_, '_> {
         let (environment, file) = self.draft.environment;
         let root = self.draft.stack.root();
         let lists = [root.get("patch"), root.at(&["when", "environment", environment, "patch"]), file.get("patch")];
+        let tenancy = self.draft.voices(None, None).section("tenancy", &mut Diagnostics::default());
+        let restricted = tenancy.node.get("pod_security").and_then(Node::as_str).is_none_or(|level| level == "restricted");
+        let security = if restricted { PodSecurity::Restricted } else { PodSecurity::Privileged };
         let mut patches = Vec::new();
         for item in lists.into_iter().flatten().flat_map(Node::items) {
             if let Some(patch) = self.decode::<Patch>(item, "patch", Scope::default()) {
+                checks::patch(&patch, item, security, self.diagnostics);
                 patches.push(ScopedPatch { patch, origin: item.origin.clone() });
             }
         }

@@ -115,7 +115,7 @@ fn layers_win_in_the_order_of_the_language() {
 fn the_command_line_wins_over_all() {
     let texts = [("services/web.toml", "scope = 'environment'\nstrategy = 'canary'")];
     let options = ResolveOptions {
-        strategy: Some(crate::stack::model::Strategy::BlueGreen),
+        strategy: Some(crate::stack::model::Strategy::Rolling),
         root_namespace: Some("elsewhere".to_owned()),
         ..options("dev")
     };
@@ -123,7 +123,7 @@ fn the_command_line_wins_over_all() {
     assert_eq!(diagnostics, Diagnostics::default());
     let resolved = resolved.unwrap();
     let web = instance(&resolved, "elsewhere-shared", "web");
-    assert_eq!(web.spec.strategy, Some(crate::stack::model::Strategy::BlueGreen));
+    assert_eq!(web.spec.strategy, Some(crate::stack::model::Strategy::Rolling));
     assert_eq!(web.provenance.0["strategy"].last().unwrap().origin.to_string(), "command line");
 }
 
