@@ -161,6 +161,50 @@ async fn deletes_end_at_once_or_begin() {
 }
 
 #[tokio::test]
+async fn creates_and_replaces_do_neither_in_place_of_the_other() {
+    let Some(plane) = support::control_plane() else { return };
+    let (cluster, namespace) = (plane.cluster().await, plane.namespace("replace"));
+    let first = config_map(&namespace, "a", json!({"k": "1"}));
+    let missing = cluster.replace(&first, &ours()).await;
+    assert!(matches!(missing, Err(ClusterError::NotFound { .. })), "{missing:?}");
+    let live = cluster.create(&first, &ours()).await.unwrap();
+    assert!(matches!(cluster.create(&first, &ours()).await, Err(ClusterError::AlreadyExists { .. })));
+    let mut wanted = live.clone();
+    wanted.value_mut()["data"] = json!({"k": "2"});
+    let replaced = cluster.replace(&wanted, &ours()).await.unwrap();
+    assert_eq!(replaced.value()["data"], json!({"k": "2"}));
+    // With the resourceVersion from before.
+    assert!(matches!(cluster.replace(&wanted, &ours()).await, Err(ClusterError::Stale { .. })));
+    // managedFields alone: a field is released, its value stays.
+    let released = json!([{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]);
+    let released = cluster.patch_json(&live.key(), released, Guard::of(&replaced).as_ref(), &ours(), false).await.unwrap();
+    assert_eq!((released.managed_fields().len(), released.value()["data"]["k"].as_str()), (0, Some("2")));
+}
+
+#[tokio::test]
+async fn who_may_not_read_is_told_so_and_nothing_counts_as_absent() {
+    use spai::cluster::ConnectOptions;
+    let Some(plane) = support::control_plane() else { return };
+    let (admin, namespace, folder) = (plane.cluster().await, plane.namespace("rights"), tempfile::tempdir().unwrap());
+    let live = apply(&admin, &config_map(&namespace, "a", json!({})), None).await.unwrap().object;
+    let kubeconfig = Some(plane.kubeconfig_as("nobody-at-all", folder.path()));
+    let options = ConnectOptions { kubeconfig, server_timeout: std::time::Duration::from_secs(10), ..ConnectOptions::default() };
+    let cluster = Cluster::connect(&options).await.unwrap();
+    let forbidden = |error: ClusterError| {
+        assert!(matches!(&error, ClusterError::Forbidden { message } if message.contains("nobody-at-all")), "{error:?}")
+    };
+    forbidden(cluster.get(&live.key()).await.unwrap_err());
+    forbidden(cluster.target("root").await.unwrap_err());
+    let kinds = cluster.kinds().await.unwrap();
+    let kind = kinds.get(&live.gvk().group_kind()).unwrap();
+    forbidden(cluster.list(kind, None).await.unwrap_err());
+    let mut events = cluster.watch(kind, None);
+    forbidden(events.next().await.unwrap().unwrap_err());
+    assert!(events.next().await.is_none());
+    forbidden(apply(&cluster, &live, Guard::of(&live)).await.unwrap_err());
+}
+
+#[tokio::test]
 async fn a_watch_tells_what_is_there_and_then_every_change() {
     let Some(plane) = support::control_plane() else { return };
     let (cluster, namespace) = (plane.cluster().await, plane.namespace("watch"));

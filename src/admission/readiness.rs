@@ -84,7 +84,11 @@ fn deployment(object: &Object) -> Readiness {
         return Readiness::progressing(format!("{updated} of {wanted} updated"));
     }
     if all > updated {
-        return Readiness::progressing(format!("{} old {} going", all - updated, if all - updated == 1 { "pod is" } else { "pods are" }));
+        return Readiness::progressing(format!(
+            "{} old {} going",
+            all.saturating_sub(updated),
+            if all.saturating_sub(updated) == 1 { "pod is" } else { "pods are" }
+        ));
     }
     enough(count(status, "readyReplicas").min(available), wanted)
 }
@@ -98,10 +102,10 @@ fn stateful_set(object: &Object) -> Readiness {
     }
     let all = count(status, "replicas");
     if all > wanted {
-        return Readiness::progressing(format!("{} of {all} pods are to go", all - wanted));
+        return Readiness::progressing(format!("{} of {all} pods are to go", all.saturating_sub(wanted)));
     }
     let partition = spec["updateStrategy"]["rollingUpdate"]["partition"].as_i64().unwrap_or(0);
-    let (updated, to_update) = (count(status, "updatedReplicas"), (wanted - partition).max(0));
+    let (updated, to_update) = (count(status, "updatedReplicas"), wanted.saturating_sub(partition).max(0));
     if updated < to_update {
         return Readiness::progressing(format!("{updated} of {to_update} updated"));
     }
@@ -128,7 +132,7 @@ fn replica_set(object: &Object) -> Readiness {
     let wanted = spec["replicas"].as_i64().unwrap_or(1);
     let all = count(status, "replicas");
     if all > wanted {
-        return Readiness::progressing(format!("{} of {all} pods are to go", all - wanted));
+        return Readiness::progressing(format!("{} of {all} pods are to go", all.saturating_sub(wanted)));
     }
     enough(count(status, "readyReplicas").min(count(status, "availableReplicas")), wanted)
 }
