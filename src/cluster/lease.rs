@@ -20,6 +20,8 @@ use crate::resource::{Diagnostic, FieldManager, Object, ObjectKey, StackIdentity
 const VALID: Duration = Duration::from_secs(30);
 /// How often it is renewed.
 const RENEW: Duration = Duration::from_secs(5);
+/// How soon it is tried again when that failed.
+const RENEW_AGAIN: Duration = Duration::from_secs(1);
 /// How long an expired lease is watched before it is taken: a holder whose clock is wrong renews it meanwhile.
 const OBSERVE: Duration = Duration::from_secs(8);
 /// How often a lost race for a lease is run again.
@@ -246,12 +248,15 @@ struct Renewal {
 
 impl Renewal {
     async fn run(mut self, status: watch::Sender<LeaseStatus>) {
+        let mut pause = RENEW;
         loop {
-            sleep(RENEW).await;
+            sleep(pause).await;
+            pause = RENEW_AGAIN;
             // An attempt begun is given up in time for the next one: the server may be away for long.
             match timeout(RENEW, self.renew()).await {
                 Ok(Ok(())) => {
                     self.renewed = Instant::now();
+                    pause = RENEW;
                     status.send_if_modified(|now| std::mem::replace(now, LeaseStatus::Held) != LeaseStatus::Held);
                 }
                 Ok(Err(LeaseError::Lost(why))) => {

@@ -23,12 +23,16 @@ use super::ledger::corrupt;
 pub(super) const FOLDER: &str = "db";
 /// Taken while the database is open; says by whom.
 const GUARD: &str = "db.lock";
+/// Made and removed to see whether there is room.
+const RESERVE: &str = "db.room";
+/// What the database may take for a few small records: whole segments, a snapshot.
+const ROOM: usize = 4 << 20;
 
 /// How long to wait for another process: it has the database open for the blink of an eye.
 const PATIENCE: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_millis(10);
-/// How long a sound database of any size may take.
-const DEADLINE: Duration = Duration::from_mins(2);
+/// How long a sound database may take.
+const DEADLINE: Duration = Duration::from_secs(30);
 /// The name of the threads that databases are used in.
 const THREAD: &str = "spai-state";
 
@@ -38,14 +42,6 @@ pub(super) enum DatabaseError {
     Damaged(String),
     /// Reading or writing failed.
     Io(io::Error),
-    /// Something else, said already.
-    Said(Diagnostic),
-}
-
-impl From<Diagnostic> for DatabaseError {
-    fn from(diagnostic: Diagnostic) -> Self {
-        Self::Said(diagnostic)
-    }
 }
 
 impl From<sled::Error> for DatabaseError {
@@ -126,10 +122,17 @@ impl Exclusive {
             Err(RecvTimeoutError::Timeout) => DatabaseError::Damaged("reading its database came to no end".to_owned()),
         };
         Err(match error {
-            DatabaseError::Said(diagnostic) => diagnostic,
             DatabaseError::Damaged(what) => corrupt(&self.dir, &what),
             DatabaseError::Io(error) => failed(&self.dir, &error),
         })
+    }
+
+    /// Sees that there is room: without, sled waits for ever on its own failed write.
+    pub(super) fn reserve(&self) -> Result<(), Diagnostic> {
+        let path = self.dir.join(RESERVE);
+        let reserved = fill(&path, ROOM);
+        let removed = fs::remove_file(&path);
+        reserved.and(removed).map_err(|error| failed(&self.dir, &error))
     }
 
     /// Makes what was written durable. sled's own flush asks the kernel to write, but not the disk to keep it.
@@ -137,6 +140,15 @@ impl Exclusive {
         let path = self.dir.join(FOLDER);
         sync_all(&path).and_then(|()| files::sync_dir(&self.dir)).map_err(|error| failed(&self.dir, &error))
     }
+}
+
+fn fill(path: &Path, bytes: usize) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    let block = vec![0x5a_u8; 64 * 1024];
+    for _ in 0..bytes.div_ceil(block.len()) {
+        file.write_all(&block)?;
+    }
+    file.sync_data()
 }
 
 /// Syncs all files below a folder, and the folder.

@@ -1,5 +1,6 @@
-//! The state's table of contents: all revisions with the digest of each one's data. Its own digest is the state's
-//! head, which stands in a small file beside the database too: a database that lost its newest writes doesn't match.
+//! The state's records: one for each revision, small, each with the digest of the one before, so that the newest one's
+//! digest is over all of them. It is the state's head, and stands in a small file beside the database too: a database that
+//! lost its newest writes doesn't match.
 
 use std::path::{Path, PathBuf};
 
@@ -12,52 +13,93 @@ use super::{Binding, FORMAT, Head, RevisionInfo, files};
 /// The head file within the state's folder.
 pub(super) const HEAD: &str = "head.json";
 
-/// The table of contents.
+/// The record of a revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Ledger {
+pub(super) struct Record {
     /// [`FORMAT`] when it was written.
     pub(super) format: u32,
     /// Whose state it is.
     pub(super) binding: Binding,
-    /// The digest of the ledger before: what the head file says if a crash came between database and head file.
+    /// The digest of the record before; None for the first one of a state.
     pub(super) previous: Option<Digest>,
-    /// Oldest first; never empty.
-    pub(super) revisions: Vec<Revision>,
-}
-
-/// A revision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Revision {
     pub(super) info: RevisionInfo,
-    /// None once it is older than what is kept.
-    pub(super) data: Option<Data>,
-}
-
-/// Where a revision's objects are, encrypted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Data {
-    /// How many records they are in.
-    pub(super) chunks: u32,
-    /// The digest of the encrypted bytes.
-    pub(super) digest: Digest,
-    /// The digest of the objects.
+    /// The digest of the file with the objects, encrypted.
+    pub(super) sealed: Digest,
+    /// The digest of the objects themselves.
     pub(super) content: Digest,
     /// The public half of the key they are encrypted with.
     pub(super) recipient: String,
 }
 
-impl Ledger {
-    /// The newest revision's number.
-    pub(super) fn revision(&self) -> u64 {
-        self.revisions.last().map_or(0, |revision| revision.info.number)
-    }
-
+impl Record {
     /// As it is stored, and the digest of that.
     pub(super) fn encode(&self) -> Result<(Vec<u8>, Digest), Diagnostic> {
         let json = serde_json::to_vec(self)
-            .map_err(|error| Diagnostic::error("state::write", format!("the state's table of contents can't be written: {error}")))?;
+            .map_err(|error| Diagnostic::error("state::write", format!("the state's record can't be written: {error}")))?;
         let digest = Digest::of_bytes(&json);
         Ok((json, digest))
+    }
+}
+
+/// All records of a state, checked; never empty.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    /// Oldest first.
+    pub(super) records: Vec<Record>,
+    /// The newest one's.
+    digest: Digest,
+}
+
+impl Ledger {
+    /// Reads the records as they are stored, oldest first, and holds them against each other and the head file.
+    /// None: nothing was ever committed. `Err` says what isn't as it was written.
+    pub(super) fn read(dir: &Path, stored: &[Vec<u8>], head: Option<&Head>) -> Result<Option<Self>, Diagnostic> {
+        let mut records: Vec<Record> = Vec::with_capacity(stored.len());
+        let mut digest: Option<Digest> = None;
+        for bytes in stored {
+            if let Ok(AnyFormat { format }) = serde_json::from_slice(bytes) {
+                refuse_newer(dir, format)?;
+            }
+            let record: Record = serde_json::from_slice(bytes).map_err(|_| corrupt(dir, "a record of it holds none"))?;
+            if let Some(before) = records.last()
+                && (record.previous != digest || Some(record.info.number) != before.info.number.checked_add(1))
+            {
+                return Err(corrupt(dir, &format!("revision {} doesn't follow revision {}", record.info.number, before.info.number)));
+            }
+            digest = Some(Digest::of_bytes(bytes));
+            records.push(record);
+        }
+        let Some((newest, digest)) = records.last().zip(digest) else {
+            return match head {
+                None => Ok(None),
+                Some(head) => Err(corrupt(dir, &format!("revision {}, the newest, is missing from its database", head.revision))),
+            };
+        };
+        let agrees = match head {
+            // A crash may come between database and head file.
+            Some(head) => head.digest == digest || newest.previous.as_ref() == Some(&head.digest),
+            None if newest.previous.is_none() => true,
+            None => return Err(corrupt(dir, "its head file is missing")),
+        };
+        let number = newest.info.number;
+        match head {
+            _ if agrees => Ok(Some(Self { records, digest })),
+            Some(head) if head.revision != number => {
+                Err(corrupt(dir, &format!("its database stands at revision {number}, but its head file at {}", head.revision)))
+            }
+            _ => Err(corrupt(dir, &format!("revision {number} doesn't match its head file"))),
+        }
+    }
+
+    /// What it stands at.
+    pub(super) fn head(&self) -> Head {
+        Head { revision: self.newest().info.number, digest: self.digest.clone() }
+    }
+
+    /// The newest record.
+    #[allow(clippy::expect_used, reason = "only `read` makes one, and never an empty one")]
+    pub(super) fn newest(&self) -> &Record {
+        self.records.last().expect("a ledger is never empty")
     }
 }
 

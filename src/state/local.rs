@@ -2,37 +2,39 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `db/` | the database (sled): the table of contents ([`super::ledger`]) and, per revision, all objects, encrypted |
-//! | `head.json` | the newest revision and the digest of the table of contents |
-//! | `db.lock` | taken while the database is open |
+//! | `db/` | the database (sled): a record for each revision ([`super::ledger`]) |
+//! | `objects/41` | all objects of revision 41, encrypted: files of their own, for sled never gives back the room of large values |
+//! | `head.json` | the newest revision and the digest of its record |
+//! | `db.lock` | taken while the state is read or written |
 //! | `lock`, `journal` | see [`super::Lock`] and [`super::Journal`] |
 //!
-//! Every record is checked by a digest that stands in the table of contents, the table by the head file (and by the
-//! inventory in the cluster). sled may cut off writes that were torn, and then opens as if nothing were missing: the
-//! head file tells.
+//! The files with objects are checked by digests in the records, each record by a digest in the next one, the newest by the
+//! head file (and by the inventory in the cluster). sled may cut off writes that were torn, and then opens as if nothing
+//! were missing: the head file tells.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use sled::{Batch, Db};
 
 use crate::resource::{Diagnostic, Digest, PriorSet};
 
-use super::database::{self, DatabaseError, Exclusive};
+use super::database::{self, Exclusive};
 use super::key::DecryptError;
-use super::ledger::{self, Data, HeadFile, Ledger, Revision};
+use super::ledger::{self, HeadFile, Ledger, Record};
 use super::sealed::{self, Sealed};
 use super::{Binding, FORMAT, Head, RevisionInfo, Snapshot, StateKey, StateStore, files};
 
 /// So many revisions are kept with all their objects: as far back as a rollback can go.
 pub const REVISIONS_KEPT: usize = 50;
 /// So many are kept in the history, as one line each.
-pub const HISTORY_KEPT: usize = 1000;
+pub const HISTORY_KEPT: usize = 500;
 
-/// The record of the table of contents.
-const LEDGER: &[u8] = b"ledger";
-/// The longest record: well below sled's segments.
-const CHUNK: usize = 64 * 1024;
+/// The folder of the files with objects.
+const OBJECTS: &str = "objects";
+/// What the keys of records begin with.
+const RECORDS: &[u8] = b"revision/";
 
 /// A state in a folder.
 #[derive(Clone, Debug)]
@@ -50,12 +52,6 @@ pub struct Verified {
     pub revisions: usize,
     /// How many of them have their objects still.
     pub with_objects: usize,
-}
-
-/// What a read finds: the table of contents with its digest.
-struct Contents {
-    ledger: Ledger,
-    digest: Digest,
 }
 
 /// Whether there is a state.
@@ -84,22 +80,20 @@ impl LocalStore {
 
     /// Reads and decrypts everything there is.
     pub fn verify(&self) -> Result<Verified, Diagnostic> {
-        let read = self.read(|db, contents| {
-            let with_data = contents.ledger.revisions.iter().filter_map(|r| Some((r.info.number, r.data.clone()?)));
-            let all: Result<Vec<_>, DatabaseError> = with_data.map(|(n, data)| Ok((n, read_data(db, n, &data)?, data))).collect();
-            Ok((contents.head(), contents.ledger.revisions.len(), all?))
-        })?;
-        let Some((head, revisions, all)) = read else { return Ok(Verified { head: None, revisions: 0, with_objects: 0 }) };
-        for (number, bytes, data) in &all {
-            self.decrypt(*number, bytes, data)?;
+        let Some((exclusive, ledger)) = self.read()? else { return Ok(Verified { head: None, revisions: 0, with_objects: 0 }) };
+        let kept = kept(&ledger.records);
+        let sealed: Result<Vec<_>, _> = kept.iter().map(|record| self.sealed(record)).collect();
+        drop(exclusive);
+        for (record, sealed) in kept.iter().zip(sealed?) {
+            self.decrypt(record, &sealed)?;
         }
-        Ok(Verified { head: Some(head), revisions, with_objects: all.len() })
+        Ok(Verified { head: Some(ledger.head()), revisions: ledger.records.len(), with_objects: kept.len() })
     }
 
     /// Moves state and journal, whatever condition they are in, into a folder `damaged-<time>` beside them, for a new
     /// state to begin. Nothing is deleted. None if there was nothing.
     pub fn set_aside(&self, now: Timestamp) -> Result<Option<PathBuf>, Diagnostic> {
-        const PARTS: [&str; 3] = [database::FOLDER, ledger::HEAD, super::journal::FILE];
+        const PARTS: [&str; 4] = [database::FOLDER, OBJECTS, ledger::HEAD, super::journal::FILE];
         if !PARTS.iter().any(|part| self.dir.join(part).exists()) {
             return Ok(None);
         }
@@ -118,18 +112,16 @@ impl LocalStore {
         Ok(Some(aside))
     }
 
-    /// Runs `work` on the table of contents; None before the first apply. Writes nothing where there is no state.
-    fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Db, &Contents) -> Result<T, DatabaseError> + Send + 'static,
-    ) -> Result<Option<T>, Diagnostic> {
+    /// The records, checked, and the right to read on while nobody else writes. None before the first apply; then
+    /// nothing is written either.
+    fn read(&self) -> Result<Option<(Exclusive, Ledger)>, Diagnostic> {
         if matches!(self.presence()?, Presence::Absent) {
             return Ok(None);
         }
         let exclusive = Exclusive::wait(&self.dir)?;
         // Once more, now that nobody else writes.
         let Presence::There(head) = self.presence()? else { return Ok(None) };
-        exclusive.with(move |db| read_contents(db, head.as_ref())?.map(|contents| work(db, &contents)).transpose())
+        Ok(self.ledger(&exclusive, head.as_ref())?.map(|ledger| (exclusive, ledger)))
     }
 
     fn presence(&self) -> Result<Presence, Diagnostic> {
@@ -140,192 +132,188 @@ impl LocalStore {
         }
     }
 
-    fn decrypt(&self, number: u64, bytes: &[u8], data: &Data) -> Result<PriorSet, Diagnostic> {
-        sealed::open(&self.key, bytes, number).map_err(|error| match error {
+    fn ledger(&self, exclusive: &Exclusive, head: Option<&Head>) -> Result<Option<Ledger>, Diagnostic> {
+        let stored = exclusive.with(|db| {
+            let records = db.scan_prefix(RECORDS).values().map(|value| Ok(value?.to_vec()));
+            records.collect::<Result<Vec<Vec<u8>>, _>>()
+        })?;
+        Ledger::read(&self.dir, &stored, head)
+    }
+
+    fn object_file(&self, number: u64) -> PathBuf {
+        self.dir.join(OBJECTS).join(number.to_string())
+    }
+
+    /// A revision's objects, encrypted, as they were written.
+    fn sealed(&self, record: &Record) -> Result<Vec<u8>, Diagnostic> {
+        let number = record.info.number;
+        let path = self.object_file(number);
+        match files::read(&path) {
+            Ok(Some(bytes)) if Digest::of_bytes(&bytes) == record.sealed => Ok(bytes),
+            Ok(Some(_)) => Err(ledger::corrupt(&self.dir, &format!("the objects of revision {number} don't match their checksum"))),
+            Ok(None) => Err(ledger::corrupt(&self.dir, &format!("the objects of revision {number} are gone"))),
+            Err(error) => Err(Diagnostic::error("state::io", format!("{} can't be read: {error}", path.display()))),
+        }
+    }
+
+    fn decrypt(&self, record: &Record, sealed: &[u8]) -> Result<PriorSet, Diagnostic> {
+        let number = record.info.number;
+        sealed::open(&self.key, sealed, number).map_err(|error| match error {
             DecryptError::NoKey(diagnostic) => diagnostic,
-            DecryptError::OtherKey => self.key.is_another(&self.dir, Some(&data.recipient)),
-            DecryptError::Damaged => ledger::corrupt(&self.dir, &format!("revision {number} can't be decrypted")),
+            DecryptError::OtherKey => self.key.is_another(&self.dir, Some(&record.recipient)),
+            DecryptError::Damaged => ledger::corrupt(&self.dir, &format!("the objects of revision {number} can't be decrypted")),
         })
+    }
+
+    fn write_failed(&self, error: &io::Error) -> Diagnostic {
+        Diagnostic::error("state::io", format!("the state in {} can't be written: {error}", self.dir.display()))
+            .help("nothing was changed; see that there is room on the disk and that the folder is yours")
+    }
+
+    /// Removes the objects of revisions that are no longer kept. If that fails, they only take room.
+    fn prune(&self, newest: u64) {
+        let oldest_kept = newest.saturating_sub(REVISIONS_KEPT as u64 - 1);
+        for entry in fs::read_dir(self.dir.join(OBJECTS)).into_iter().flatten().flatten() {
+            let number = entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
+            if number.is_some_and(|number| number < oldest_kept || number > newest) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 }
 
 impl StateStore for LocalStore {
     fn load(&self) -> Result<Snapshot, Diagnostic> {
-        let read = self.read(|db, contents| {
-            let Some(Revision { info, data: Some(data) }) = contents.ledger.revisions.last() else {
-                return Err(DatabaseError::Damaged("its newest revision has no objects".to_owned()));
-            };
-            Ok((contents.ledger.binding.clone(), info.number, read_data(db, info.number, data)?, data.clone()))
-        })?;
-        let Some((binding, number, bytes, data)) = read else { return Ok(Snapshot::default()) };
-        Ok(Snapshot { binding: Some(binding), prior: self.decrypt(number, &bytes, &data)? })
+        let Some((exclusive, ledger)) = self.read()? else { return Ok(Snapshot::default()) };
+        let record = ledger.newest();
+        let sealed = self.sealed(record)?;
+        drop(exclusive);
+        Ok(Snapshot { binding: Some(record.binding.clone()), prior: self.decrypt(record, &sealed)? })
     }
 
     fn commit(&self, binding: &Binding, expected: u64, info: RevisionInfo, prior: &PriorSet) -> Result<(), Diagnostic> {
         let sealed = sealed::seal(&self.key, prior)?;
-        let recipient = self.key.recipient().unwrap_or_default();
-        files::create_dir(&self.dir)
-            .map_err(|error| Diagnostic::error("state::write", format!("{} can't be made: {error}", self.dir.display())))?;
+        let objects = self.dir.join(OBJECTS);
+        files::create_dir(&objects).map_err(|error| self.write_failed(&error))?;
         let exclusive = Exclusive::wait(&self.dir)?;
         let head_file = match self.presence()? {
             Presence::There(head) => head,
             Presence::Absent => None,
         };
-        let (dir, binding) = (self.dir.clone(), binding.clone());
-        let head = exclusive.with(move |db| {
-            let current = read_contents(db, head_file.as_ref())?;
-            if let Some(current) = &current {
-                // A crash came between database and head file; the head file must not fall two behind.
-                if head_file.as_ref() != Some(&current.head()) {
-                    HeadFile::write(&dir, &current.head())?;
-                }
-                if current.is_already(expected, &info, &sealed) {
-                    return Ok(current.head());
-                }
+        exclusive.reserve()?;
+        let current = self.ledger(&exclusive, head_file.as_ref())?;
+        if let Some(current) = &current {
+            // A crash came between database and head file; the head file must not fall two behind.
+            if head_file.as_ref() != Some(&current.head()) {
+                HeadFile::write(&self.dir, &current.head())?;
             }
-            let (batch, head) = next(current, binding, expected, info, sealed, recipient)?;
+            if is_already(current.newest(), expected, &info, &sealed) {
+                return Ok(());
+            }
+        }
+        let number = follow(current.as_ref(), expected, &info)?;
+        let record = Record {
+            format: FORMAT,
+            binding: binding.clone(),
+            previous: current.as_ref().map(|current| current.head().digest),
+            info,
+            sealed: Digest::of_bytes(&sealed.bytes),
+            content: sealed.content,
+            recipient: self.key.recipient().unwrap_or_default(),
+        };
+        files::replace(&self.object_file(number), &sealed.bytes).map_err(|error| self.write_failed(&error))?;
+        let (bytes, digest) = record.encode()?;
+        let forgotten = forgotten(current.as_ref());
+        exclusive.with(move |db| {
+            let mut batch = sled::Batch::default();
+            batch.insert(record_key(number), bytes);
+            for old in forgotten {
+                batch.remove(record_key(old));
+            }
             db.apply_batch(batch)?;
             db.flush()?;
-            Ok(head)
+            Ok(())
         })?;
         exclusive.persist()?;
-        HeadFile::write(&self.dir, &head)
+        HeadFile::write(&self.dir, &Head { revision: number, digest })?;
+        self.prune(number);
+        Ok(())
     }
 
     fn head(&self) -> Result<Option<Head>, Diagnostic> {
-        self.read(|_, contents| Ok(contents.head()))
+        Ok(self.read()?.map(|(_, ledger)| ledger.head()))
     }
 
     fn history(&self) -> Result<Vec<RevisionInfo>, Diagnostic> {
-        let read = self.read(|_, contents| Ok(contents.ledger.revisions.iter().rev().map(|r| r.info.clone()).collect()))?;
-        Ok(read.unwrap_or_default())
+        let records = self.read()?.map(|(_, ledger)| ledger.records).unwrap_or_default();
+        Ok(records.into_iter().rev().map(|record| record.info).collect())
     }
 
     fn revision(&self, number: u64) -> Result<PriorSet, Diagnostic> {
-        let read = self.read(move |db, contents| {
-            let revisions = &contents.ledger.revisions;
-            let found = revisions.iter().find(|r| r.info.number == number);
-            match found.map(|r| &r.data) {
-                Some(Some(data)) => Ok((read_data(db, number, data)?, data.clone())),
-                Some(None) => Err(gone(number, revisions).into()),
-                None => Err(unknown(number, revisions).into()),
-            }
-        })?;
-        let (bytes, data) = read.ok_or_else(|| unknown(number, &[]))?;
-        self.decrypt(number, &bytes, &data)
-    }
-}
-
-impl Contents {
-    fn head(&self) -> Head {
-        Head { revision: self.ledger.revision(), digest: self.digest.clone() }
-    }
-
-    /// Whether the newest revision is just what is to be committed: a run that died right after its commit does it again.
-    fn is_already(&self, expected: u64, info: &RevisionInfo, sealed: &Sealed) -> bool {
-        let Some(newest) = self.ledger.revisions.last() else { return false };
-        newest.info.number == info.number
-            && Some(newest.info.number) == expected.checked_add(1)
-            && newest.info.operation == info.operation
-            && newest.data.as_ref().is_some_and(|data| data.content == sealed.content)
-    }
-}
-
-/// The table of contents, checked against the head file. None if nothing was ever committed.
-fn read_contents(db: &Db, head: Option<&Head>) -> Result<Option<Contents>, DatabaseError> {
-    let damaged = |what: String| Err(DatabaseError::Damaged(what));
-    let Some(record) = db.get(LEDGER)? else {
-        return match head {
-            Some(head) => damaged(format!("revision {}, the newest, is missing from its database", head.revision)),
-            None if db.is_empty() => Ok(None),
-            None => damaged("its table of contents is missing".to_owned()),
-        };
-    };
-    let digest = Digest::of_bytes(&record);
-    let ledger: Option<Ledger> = serde_json::from_slice(&record).ok();
-    let agrees = |head: &Head, ledger: &Ledger| head.digest == digest || ledger.previous.as_ref() == Some(&head.digest);
-    match (head, ledger) {
-        (Some(head), Some(ledger)) if agrees(head, &ledger) => Ok(Some(Contents { ledger, digest })),
-        // A crash at the very first commit.
-        (None, Some(ledger)) if ledger.previous.is_none() && ledger.revisions.len() == 1 => Ok(Some(Contents { ledger, digest })),
-        (None, _) => damaged("its head file is missing".to_owned()),
-        (Some(head), Some(ledger)) if ledger.revision() != head.revision => {
-            damaged(format!("its database stands at revision {}, but its head file at {}", ledger.revision(), head.revision))
+        let Some((exclusive, ledger)) = self.read()? else { return Err(unknown(number, &[])) };
+        let records = &ledger.records;
+        let Some(record) = records.iter().find(|record| record.info.number == number) else { return Err(unknown(number, records)) };
+        let oldest = kept(records).first().map_or(0, |record| record.info.number);
+        if number < oldest {
+            return Err(Diagnostic::error(
+                "state::no_revision",
+                format!("the objects of revision {number} are no longer kept: only those from {oldest} on are"),
+            )
+            .help(format!("the last {REVISIONS_KEPT} revisions are kept whole")));
         }
-        _ => damaged("its table of contents doesn't match its head file".to_owned()),
+        let sealed = self.sealed(record)?;
+        drop(exclusive);
+        self.decrypt(record, &sealed)
     }
 }
 
-/// The batch that adds a revision, and the head after it.
-fn next(
-    current: Option<Contents>,
-    binding: Binding,
-    expected: u64,
-    info: RevisionInfo,
-    sealed: Sealed,
-    recipient: String,
-) -> Result<(Batch, Head), Diagnostic> {
-    let (previous, mut revisions) = current.map_or((None, Vec::new()), |c| (Some(c.digest), c.ledger.revisions));
-    let at = revisions.last().map_or(0, |r| r.info.number);
+/// Whether the newest revision is just what is to be committed: a run that died right after its commit does it again.
+fn is_already(newest: &Record, expected: u64, info: &RevisionInfo, sealed: &Sealed) -> bool {
+    newest.info.number == info.number
+        && Some(newest.info.number) == expected.checked_add(1)
+        && newest.info.operation == info.operation
+        && newest.content == sealed.content
+}
+
+/// The number of the revision to be made, if it may be made now.
+fn follow(current: Option<&Ledger>, expected: u64, info: &RevisionInfo) -> Result<u64, Diagnostic> {
+    let at = current.map_or(0, |current| current.newest().info.number);
     if at != expected {
         return Err(Diagnostic::error("state::moved_on", format!("the state is at revision {at}; this run started from {expected}"))
             .help("somebody else applied meanwhile; plan again"));
     }
     // The first one may have any number: a state that was recovered goes on with the one that was lost.
-    let follows = if revisions.is_empty() { info.number > 0 } else { Some(info.number) == at.checked_add(1) };
-    if !follows {
-        return Err(Diagnostic::error("state::write", format!("revision {} doesn't follow revision {at}", info.number)));
+    let follows = if current.is_none() { info.number > 0 } else { Some(info.number) == at.checked_add(1) };
+    if follows {
+        Ok(info.number)
+    } else {
+        Err(Diagnostic::error("state::write", format!("revision {} doesn't follow revision {at}", info.number)))
     }
-    let number = info.number;
-    let mut batch = Batch::default();
-    let mut chunks = 0;
-    for chunk in sealed.bytes.chunks(CHUNK) {
-        batch.insert(data_key(number, chunks), chunk);
-        chunks += 1;
-    }
-    let data = Data { chunks, digest: Digest::of_bytes(&sealed.bytes), content: sealed.content, recipient };
-    revisions.push(Revision { info, data: Some(data) });
-    let too_old = revisions.len().saturating_sub(REVISIONS_KEPT);
-    for revision in &mut revisions[..too_old] {
-        let chunks = revision.data.take().map_or(0, |data| data.chunks);
-        (0..chunks).for_each(|chunk| batch.remove(data_key(revision.info.number, chunk)));
-    }
-    revisions.drain(..revisions.len().saturating_sub(HISTORY_KEPT));
-    let ledger = Ledger { format: FORMAT, binding, previous, revisions };
-    let (json, digest) = ledger.encode()?;
-    batch.insert(LEDGER, json);
-    Ok((batch, Head { revision: number, digest }))
 }
 
-/// A revision's encrypted objects, checked.
-fn read_data(db: &Db, number: u64, data: &Data) -> Result<Vec<u8>, DatabaseError> {
-    let missing = || DatabaseError::Damaged(format!("a part of revision {number} is missing"));
-    let mut bytes = Vec::new();
-    for chunk in 0..data.chunks {
-        bytes.extend_from_slice(&db.get(data_key(number, chunk))?.ok_or_else(missing)?);
-    }
-    if Digest::of_bytes(&bytes) != data.digest {
-        return Err(DatabaseError::Damaged(format!("revision {number} doesn't match its checksum")));
-    }
-    Ok(bytes)
+/// Revisions whose records go when one more comes.
+fn forgotten(current: Option<&Ledger>) -> Vec<u64> {
+    let records = current.map(|current| current.records.as_slice()).unwrap_or_default();
+    records[..(records.len() + 1).saturating_sub(HISTORY_KEPT)].iter().map(|record| record.info.number).collect()
 }
 
-fn data_key(number: u64, chunk: u32) -> Vec<u8> {
-    format!("data/{number:020}/{chunk:06}").into_bytes()
+/// Those whose objects are kept.
+fn kept(records: &[Record]) -> &[Record] {
+    &records[records.len().saturating_sub(REVISIONS_KEPT)..]
 }
 
-fn unknown(number: u64, revisions: &[Revision]) -> Diagnostic {
-    let there = match (revisions.first(), revisions.last()) {
+fn record_key(number: u64) -> Vec<u8> {
+    let mut key = RECORDS.to_vec();
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+fn unknown(number: u64, records: &[Record]) -> Diagnostic {
+    let there = match (records.first(), records.last()) {
         (Some(first), Some(last)) => format!("there are {} to {}", first.info.number, last.info.number),
         _ => "there is none yet".to_owned(),
     };
     Diagnostic::error("state::no_revision", format!("there is no revision {number}: {there}")).help("`spai history` lists them")
-}
-
-fn gone(number: u64, revisions: &[Revision]) -> Diagnostic {
-    let oldest = revisions.iter().find(|r| r.data.is_some()).map_or(0, |r| r.info.number);
-    Diagnostic::error("state::no_revision", format!("the objects of revision {number} are no longer kept: only those from {oldest} on are"))
-        .help(format!("the last {REVISIONS_KEPT} revisions are kept whole"))
 }
 
 #[cfg(test)]

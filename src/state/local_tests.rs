@@ -153,6 +153,7 @@ fn old_revisions_keep_a_line_and_lose_their_objects() {
     assert_eq!(place.store.revision(2).unwrap_err().code, "state::no_revision");
     assert_eq!(place.store.revision(3).unwrap().objects.len(), 2);
     assert_eq!(place.store.verify().unwrap().with_objects, REVISIONS_KEPT);
+    assert_eq!(fs::read_dir(place.store.dir().join(OBJECTS)).unwrap().count(), REVISIONS_KEPT);
 }
 
 #[test]
@@ -200,7 +201,7 @@ fn a_newer_state_is_refused_and_left_untouched() {
 
 #[test]
 fn a_lost_database_or_head_is_no_empty_state() {
-    for part in [database::FOLDER, ledger::HEAD] {
+    for part in [database::FOLDER, ledger::HEAD, OBJECTS] {
         let place = place();
         place.commit(1).unwrap();
         place.commit(2).unwrap();
@@ -209,7 +210,9 @@ fn a_lost_database_or_head_is_no_empty_state() {
         let error = place.store.load().unwrap_err();
         assert_eq!(error.code, "state::corrupt", "{part}");
         assert!(error.help.unwrap().contains("spai state recover"));
-        assert_eq!(place.commit(3).unwrap_err().code, "state::corrupt", "{part}");
+        if part != OBJECTS {
+            assert_eq!(place.commit(3).unwrap_err().code, "state::corrupt", "{part}");
+        }
     }
 }
 
@@ -329,7 +332,9 @@ fn damage_anywhere_is_an_error_or_harmless() {
             }
         }
     }
-    assert!(seen.keys().any(|k| k == "db/db: state::corrupt"), "{seen:?}");
+    for part in ["db/db", "head.json", "objects/3"] {
+        assert!(seen.contains_key(&format!("{part}: state::corrupt")), "{seen:?}");
+    }
     assert!(seen.keys().all(|k| k.ends_with("as committed") || k.ends_with("state::corrupt") || k.ends_with("state::newer")), "{seen:?}");
 }
 
