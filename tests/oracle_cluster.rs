@@ -191,7 +191,7 @@ async fn who_may_not_read_is_told_so_and_nothing_counts_as_absent() {
     let options = ConnectOptions { kubeconfig, server_timeout: std::time::Duration::from_secs(10), ..ConnectOptions::default() };
     let cluster = Cluster::connect(&options).await.unwrap();
     let forbidden = |error: ClusterError| {
-        assert!(matches!(&error, ClusterError::Forbidden { message } if message.contains("nobody-at-all")), "{error:?}")
+        assert!(matches!(&error, ClusterError::Forbidden { message } if message.contains("nobody-at-all")), "{error:?}");
     };
     forbidden(cluster.get(&live.key()).await.unwrap_err());
     forbidden(cluster.target("root").await.unwrap_err());
