@@ -10,7 +10,7 @@ use super::inputs::InputValue;
 use super::layer::Layered;
 use super::load::Stack;
 use super::node::{Node, NodeValue};
-use super::{ResolveOptions, inputs, naming};
+use super::{ResolveOptions, inputs, names, naming};
 
 /// A stack in an environment, layered.
 pub struct Draft<'s> {
@@ -299,6 +299,13 @@ impl<'s> Draft<'s> {
         let tiers = evaluation.node(layered.node.get("tiers")?);
         if enabled.as_bool() == Some(false) {
             return Some(Absence { reason: "is not enabled here".to_owned(), origin: enabled.origin, by_tier: false });
+        }
+        for item in tiers.items() {
+            // Said in so many words it has been reported; it may also come from a reference.
+            if let Some(name) = item.as_str().filter(|name| !self.tiers.contains_key(*name)) {
+                let known = self.stack.root().entries(&["tiers"]).map(|(name, _)| name.as_str());
+                diagnostics.push(names::unknown("tier", name, &item.origin, known));
+            }
         }
         let tier = tier?;
         let listed = tiers.items().iter().any(|item| item.as_str() == Some(tier));

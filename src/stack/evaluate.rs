@@ -345,7 +345,10 @@ impl<'e, 's> Evaluation<'e, 's> {
                 );
             }
         };
-        self.services.push((name.clone(), at.clone()));
+        // One that speaks of itself doesn't wait for itself.
+        if self.scope.service != Some(name.as_str()) {
+            self.services.push((name.clone(), at.clone()));
+        }
         let host = format!("{}.{}.svc", naming::kubernetes_name(name), draft.places[home].namespace);
         let attribute: Vec<&str> = attribute.iter().map(String::as_str).collect();
         match attribute[..] {

@@ -42,8 +42,8 @@ impl<'n> Voices<'n> {
     /// A service's layers, laid over each other.
     pub fn service(&self, name: &str, file: &'n Node, strategy: Option<Strategy>, diagnostics: &mut Diagnostics) -> Layered {
         let (environment, environment_file) = self.environment;
-        let mut layers = Layers { voices: *self, found: Vec::new() };
-        layers.stack(&["defaults"], "stack defaults");
+        let mut layers = Layers { voices: *self, service: true, found: Vec::new() };
+        layers.stack("defaults", "stack defaults");
         if let Some(tier) = self.tier {
             for (rank, node, place) in self.tier_tables(tier) {
                 layers.with_conditions(rank, &format!("tier {tier}{place}"), node.get("defaults"));
@@ -68,7 +68,7 @@ impl<'n> Voices<'n> {
         let command_line = strategy.map(command_line);
         if let Some(node) = &command_line {
             let mut found = layers.found.clone();
-            found.push(Layer { name: "command line".to_owned(), rank: rank::COMMAND_LINE, node });
+            found.push(Layer { name: "command line".to_owned(), rank: rank::COMMAND_LINE, node, service: true });
             return fill_service(Layered::of(found, &file.origin, diagnostics));
         }
         fill_service(Layered::of(layers.found, &file.origin, diagnostics))
@@ -77,7 +77,10 @@ impl<'n> Voices<'n> {
     /// A tier as it is in the environment.
     pub fn tier_of(&self, tier: &str, origin: &Origin, diagnostics: &mut Diagnostics) -> Layered {
         let tables = self.tier_tables(tier);
-        let layers = tables.into_iter().map(|(rank, node, place)| Layer { name: format!("tier {tier}{place}"), rank, node }).collect();
+        let layers = tables
+            .into_iter()
+            .map(|(rank, node, place)| Layer { name: format!("tier {tier}{place}"), rank, node, service: false })
+            .collect();
         let mut layered = Layered::of(layers, origin, diagnostics);
         if let Some(node) = defaults::of("tier") {
             layered.fill(&[], node, defaults::LAYER);
@@ -87,8 +90,8 @@ impl<'n> Voices<'n> {
 
     /// A table that stack, environment and tenant may each have: `labels`, `secrets`, `tenancy`, …
     pub fn section(&self, section: &str, diagnostics: &mut Diagnostics) -> Layered {
-        let mut layers = Layers { voices: *self, found: Vec::new() };
-        layers.stack(&[section], "stack");
+        let mut layers = Layers { voices: *self, service: false, found: Vec::new() };
+        layers.stack(section, "stack");
         let (environment, file) = self.environment;
         layers.plain(rank::ENVIRONMENT, &format!("environment {environment}"), file.get(section));
         if let Some((tenant, file)) = self.tenant {
@@ -99,14 +102,14 @@ impl<'n> Voices<'n> {
 
     /// A table that only `stack.toml` has: `inputs`.
     pub fn stack_section(&self, section: &str, diagnostics: &mut Diagnostics) -> Layered {
-        let mut layers = Layers { voices: *self, found: Vec::new() };
-        layers.stack(&[section], "stack");
+        let mut layers = Layers { voices: *self, service: false, found: Vec::new() };
+        layers.stack(section, "stack");
         Layered::of(layers.found, &self.stack.origin, diagnostics)
     }
 
     /// A table of the tier that a tenant's own lies over: `limits`.
     pub fn limits(&self, diagnostics: &mut Diagnostics) -> Layered {
-        let mut layers = Layers { voices: *self, found: Vec::new() };
+        let mut layers = Layers { voices: *self, service: false, found: Vec::new() };
         if let Some(tier) = self.tier {
             for (rank, node, place) in self.tier_tables(tier) {
                 layers.plain(rank, &format!("tier {tier}{place}"), node.get("limits"));
@@ -137,26 +140,30 @@ impl<'n> Voices<'n> {
 /// Layers as they are found.
 struct Layers<'n> {
     voices: Voices<'n>,
+    /// Whether they have the shape of a service.
+    service: bool,
     found: Vec<Layer<'n>>,
 }
 
 impl<'n> Layers<'n> {
-    /// What `stack.toml` says at `path`, and what its own `when` says there.
-    fn stack(&mut self, path: &[&str], name: &str) {
+    /// What `stack.toml` says in a table, and what its own `when` says there.
+    fn stack(&mut self, table: &str, name: &str) {
         let stack = self.voices.stack;
-        self.with_conditions(rank::STACK, name, stack.at(path));
+        self.with_conditions(rank::STACK, name, stack.get(table));
         if let Some(tier) = self.voices.tier {
-            let node = stack.at(&["when", "tier", tier]).and_then(|node| node.at(path));
-            self.plain(rank::STACK + 1, &format!("{name} when tier {tier}"), node);
+            self.plain(rank::STACK + 1, &format!("{name} when tier {tier}"), stack.at(&["when", "tier", tier, table]));
         }
         let environment = self.voices.environment.0;
-        let node = stack.at(&["when", "environment", environment]).and_then(|node| node.at(path));
+        let node = stack.at(&["when", "environment", environment, table]);
         self.plain(rank::STACK + 2, &format!("{name} when environment {environment}"), node);
     }
 
     /// A layer and what its own `when` adds for the place's tier and environment.
     fn with_conditions(&mut self, rank: u16, name: &str, node: Option<&'n Node>) {
         self.plain(rank, name, node);
+        if !self.service {
+            return;
+        }
         let environment = self.voices.environment.0;
         let when_environment = node.and_then(|node| node.at(&["when", "environment", environment]));
         self.plain(rank + 2, &format!("{name} when environment {environment}"), when_environment);
@@ -170,7 +177,7 @@ impl<'n> Layers<'n> {
 
     fn plain(&mut self, rank: u16, name: &str, node: Option<&'n Node>) {
         if let Some(node) = node {
-            self.found.push(Layer { name: name.to_owned(), rank, node });
+            self.found.push(Layer { name: name.to_owned(), rank, node, service: self.service });
         }
     }
 }

@@ -130,8 +130,10 @@ impl<'s> Names<'s> {
 
 /// A list of names: `needs`, `tiers`, …
 fn check_list(node: &Node, key: &str, what: &str, known: &[&str], diagnostics: &mut Diagnostics) {
+    // Services' lists may have references in them; those that choose what is where may not.
+    let may_refer = matches!(key, "needs" | "tiers");
     for item in node.get(key).map(Node::items).unwrap_or_default() {
-        let Some(name) = item.as_str().filter(|name| !is_template(name)) else { continue };
+        let Some(name) = item.as_str().filter(|name| !(may_refer && is_template(name))) else { continue };
         if !known.contains(&name) {
             diagnostics.push(names::unknown(what, name, &item.origin, known.iter().copied()));
         }

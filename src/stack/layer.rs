@@ -14,8 +14,10 @@ pub struct Layer<'n> {
     pub name: String,
     /// Higher wins; two of one rank must not disagree.
     pub rank: u16,
-    /// What it says. Its `when` is not looked at; its `unset` removes what lower layers say.
+    /// What it says.
     pub node: &'n Node,
+    /// Whether it has the shape of a service: its `when` says nothing here, and its `unset` removes what lower layers say.
+    pub service: bool,
 }
 
 /// Layers laid over each other.
@@ -55,7 +57,7 @@ impl Layered {
             busy_unsets: Vec::new(),
             removed: BTreeMap::new(),
         };
-        let said: Vec<Said<'_>> = layers.iter().map(|layer| Said::of(layer.node, diagnostics)).collect();
+        let said: Vec<Said<'_>> = layers.iter().map(|layer| Said::of(layer, diagnostics)).collect();
         for (upper, what) in said.iter().enumerate() {
             for lower in (0..upper).rev().take_while(|lower| layers[*lower].rank == layers[upper].rank) {
                 what.disagreements(&said[lower], &layers[upper].name, &layers[lower].name, diagnostics);
@@ -166,11 +168,14 @@ struct Said<'n> {
 }
 
 impl<'n> Said<'n> {
-    fn of(node: &'n Node, diagnostics: &mut Diagnostics) -> Self {
-        let mut leaves = leaves_of(node);
+    fn of(layer: &Layer<'n>, diagnostics: &mut Diagnostics) -> Self {
+        let mut leaves = leaves_of(layer.node);
+        if !layer.service {
+            return Self { leaves, unset: Vec::new() };
+        }
         leaves.retain(|leaf| !matches!(leaf.path[0].as_str(), "when" | "unset"));
         let mut unset = Vec::new();
-        for item in node.get("unset").map(Node::items).unwrap_or_default() {
+        for item in layer.node.get("unset").map(Node::items).unwrap_or_default() {
             let Some(path) = item.as_str() else { continue };
             match split_path(path) {
                 Ok(keys) => unset.push((keys, item.origin.clone())),
@@ -317,8 +322,11 @@ mod tests {
     fn lay(layers: &[(&str, u16, &str)]) -> (Layered, Diagnostics) {
         let nodes: Vec<Node> = layers.iter().map(|(name, _, text)| node(name, text)).collect();
         let mut diagnostics = Diagnostics::default();
-        let layers =
-            layers.iter().zip(&nodes).map(|((name, rank, _), node)| Layer { name: (*name).to_owned(), rank: *rank, node }).collect();
+        let layers = layers
+            .iter()
+            .zip(&nodes)
+            .map(|((name, rank, _), node)| Layer { name: (*name).to_owned(), rank: *rank, node, service: true })
+            .collect();
         (Layered::of(layers, &nodes[0].origin, &mut diagnostics), diagnostics)
     }
 

@@ -33,7 +33,8 @@ pub fn read(path: &Arc<str>, text: &str, environments: &[String], diagnostics: &
     let lines = Lines::new(path, text);
     let mut found = Vec::new();
     for (start, end) in documents(text, path.ends_with(".json")) {
-        let origin = lines.origin(start, first_line_end(text, start, end));
+        let (from, to) = first_line(text, start, end);
+        let origin = lines.origin(from, to);
         match parse(&text[start..end], path.ends_with(".json")) {
             Ok(values) => {
                 for value in values {
@@ -152,9 +153,17 @@ fn documents(text: &str, json: bool) -> Vec<(usize, usize)> {
     documents
 }
 
-/// The end of the first line that says something.
-fn first_line_end(text: &str, start: usize, end: usize) -> usize {
-    text[start..end].find('\n').map_or(end, |at| start + at)
+/// The first line of a document that says something.
+fn first_line(text: &str, start: usize, end: usize) -> (usize, usize) {
+    let mut at = start;
+    for line in text[start..end].split_inclusive('\n') {
+        let said = line.trim();
+        if !said.is_empty() && said != "---" && !said.starts_with('#') {
+            return (at, at + line.trim_end().len());
+        }
+        at += line.len();
+    }
+    (start, start)
 }
 
 /// A document's values: one in YAML; one after the other in JSON.

@@ -8,6 +8,7 @@
 
 mod checks;
 mod defaults;
+mod depth;
 mod draft;
 pub mod duration;
 mod evaluate;

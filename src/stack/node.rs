@@ -12,6 +12,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::resource::{Diagnostic, Diagnostics, Origin};
 
+use super::depth;
+
 /// A value and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
@@ -67,6 +69,11 @@ impl Node {
     /// Parses a file. What the parser could make of a broken one is thrown away: `None`, and its errors are noted.
     pub fn parse(file: &Arc<str>, text: &str, diagnostics: &mut Diagnostics) -> Option<Self> {
         let lines = Lines::new(file, text);
+        if let Some(at) = depth::beyond(text, DEEPEST) {
+            let message = format!("tables and lists nest more than {DEEPEST} deep");
+            diagnostics.push(Diagnostic::error("stack::too_deep", message).at(&lines.origin(at, at + 1), "too deep"));
+            return None;
+        }
         let table = match DeTable::parse(text) {
             Ok(table) => table,
             Err(first) => {
@@ -201,6 +208,8 @@ impl Node {
 
 /// The largest file, in bytes, in which all syntax errors are looked for, and not the first alone.
 const SEARCHED: usize = 256 << 10;
+/// How deep tables and lists may nest in one value or header; what stands under a header nests below it.
+const DEEPEST: usize = 64;
 /// How many syntax errors of one file are told.
 const TOLD: usize = 20;
 
@@ -404,6 +413,17 @@ mod tests {
         let mut diagnostics = Diagnostics::default();
         Node::parse(&Arc::from("x.toml"), "a = nan\nb = 99999999999999999999\nc = 1e999\n", &mut diagnostics);
         assert_eq!(diagnostics.0.len(), 3, "{diagnostics:?}");
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_whatever_makes_it() {
+        let keys = vec!["a"; 79].join(".");
+        let inline = format!("{}1{}", format!("{{ {keys} = ").repeat(78), " }".repeat(78));
+        for text in [format!("a = {}{}", "[".repeat(79), "]".repeat(79)), format!("{keys} = 1"), format!("[{keys}]\n{keys} = {inline}")] {
+            let mut diagnostics = Diagnostics::default();
+            assert_eq!(Node::parse(&Arc::from("x.toml"), &text, &mut diagnostics), None);
+            assert_eq!(diagnostics.0.iter().map(|d| d.code.as_str()).collect::<Vec<_>>(), ["stack::too_deep"]);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::evaluate::{Evaluation, Scope};
 use super::inputs::outside;
 use super::layer::{Layer, Layered};
 use super::load::Stack;
-use super::model::{Deletes, Patch, PodSecurity, StackFile, Tenancy, Tier};
+use super::model::{Deletes, Environment, Patch, PodSecurity, StackFile, Tenancy, Tier};
 use super::node::{Node, NodeValue};
 use super::resolved::{Instance, Place, PlaceKind, Provenance, Resolved, ScopedPatch};
 use super::shape::ShapeRef;
@@ -64,33 +64,39 @@ impl Resolver<'_, '_> {
         let slos = section("slos", self.diagnostics);
         let mut deletes = section("deletes", self.diagnostics);
         fill(&mut deletes, "deletes");
+        // All parts before any is given up: all errors of a run at once.
         let tiers = self.tiers();
         let stack_file = self.stack_file();
         let environment_file = self.environment_file();
         if let (Some(stack_file), Some(environment_file)) = (&stack_file, &environment_file) {
             checks::environment(stack_file, environment_file, (stack.root(), file), self.diagnostics);
         }
+        let registries = self.decode(&registries.node, "registries", Scope::default());
+        let slos = self.decode(&slos.node, "slos", Scope::default());
         let budget: Option<Deletes> = self.decode(&deletes.node, "deletes", Scope::default());
         if let Some(budget) = &budget {
             let origin = deletes.node.get("max").map_or(&deletes.node.origin, |node| &node.origin);
             checks::deletes(budget.max.as_ref(), origin, self.diagnostics);
         }
-        let resolved = Resolved {
+        let manifests = manifest::layered(stack.manifests(), environment, self.diagnostics);
+        let moved = moved::read(stack, self.diagnostics);
+        let patches = self.patches();
+        let environment_file: Environment = environment_file?;
+        Some(Resolved {
             identity: StackIdentity::new(stack.name(), environment),
             stack: stack_file?,
-            cluster: environment_file.as_ref()?.cluster.clone(),
-            environment: environment_file?,
+            cluster: environment_file.cluster.clone(),
+            environment: environment_file,
             root_namespace: self.draft.root.clone(),
             tiers,
-            registries: self.decode(&registries.node, "registries", Scope::default())?,
-            slos: self.decode(&slos.node, "slos", Scope::default())?,
+            registries: registries?,
+            slos: slos?,
             deletes: budget?,
             places,
-            manifests: manifest::layered(stack.manifests(), environment, self.diagnostics),
-            moved: moved::read(stack, self.diagnostics),
-            patches: self.patches(),
-        };
-        Some(resolved)
+            manifests,
+            moved,
+            patches,
+        })
     }
 
     /// A place with its services; `None` if anything of it is wrong.
@@ -120,10 +126,10 @@ impl Resolver<'_, '_> {
 
         let mut provenance = Provenance::default();
         let kind = match &place.owner {
-            Owner::Environment => PlaceKind::Environment,
+            Owner::Environment => Some(PlaceKind::Environment),
             Owner::Tier(tier) => {
                 let tenants = draft.tenants.iter().filter(|(_, of)| *of == tier).map(|(tenant, _)| (*tenant).to_owned()).collect();
-                PlaceKind::Tier { name: (*tier).to_owned(), tenants }
+                Some(PlaceKind::Tier { name: (*tier).to_owned(), tenants })
             }
             Owner::Tenant(tenant, tier) => {
                 let file = &draft.stack.tenants().get(*tenant)?.node;
@@ -132,10 +138,10 @@ impl Resolver<'_, '_> {
                     put(&mut node, key, layered.node.clone());
                 }
                 let own = without(file, &["defaults", "service", "secrets", "labels", "annotations", "limits", "patch"]);
-                let layer = Layer { name: format!("tenant {tenant}"), rank: 0, node: &own };
+                let layer = Layer { name: format!("tenant {tenant}"), rank: 0, node: &own, service: false };
                 provenance = Layered::of(vec![layer], &file.origin, self.diagnostics).provenance;
-                let tenant_file = self.decode(&node, "tenant", scope)?;
-                PlaceKind::Tenant { name: (*tenant).to_owned(), tier: (*tier).to_owned(), tenant: Box::new(tenant_file) }
+                let kind = |file| PlaceKind::Tenant { name: (*tenant).to_owned(), tier: (*tier).to_owned(), tenant: Box::new(file) };
+                self.decode(&node, "tenant", scope).map(kind)
             }
         };
         // The tier's figures decide numbers of the objects: their lines are the origin of these.
@@ -146,13 +152,14 @@ impl Resolver<'_, '_> {
         for (key, layered) in [("limits", &limits), ("labels", &labels), ("annotations", &annotations), ("tenancy", &tenancy)] {
             provenance.0.extend(layered.provenance.0.iter().map(|(path, spoken)| (format!("{key}.{path}"), spoken.clone())));
         }
+        let of_all = (self.decode(&labels.node, "labels", scope), self.decode(&annotations.node, "annotations", scope));
         let place = Place {
-            kind,
+            kind: kind?,
             namespace: place.namespace.clone(),
             tenancy: settings?,
             origin: place.origin.clone(),
-            labels: self.decode(&labels.node, "labels", scope)?,
-            annotations: self.decode(&annotations.node, "annotations", scope)?,
+            labels: of_all.0?,
+            annotations: of_all.1?,
             secrets,
             services,
             provenance,
@@ -188,7 +195,7 @@ impl Resolver<'_, '_> {
         Some((instance, node))
     }
 
-    /// What a service needs must run where it can reach it.
+    /// What a service needs are other services.
     fn check_needs(&mut self, node: &Node, place: usize, name: &str) {
         let draft = self.draft;
         for item in node.get("needs").map(Node::items).unwrap_or_default() {
@@ -201,24 +208,30 @@ impl Resolver<'_, '_> {
                 );
                 continue;
             }
-            // Unknown ones have been reported; broken files too.
-            if draft.stack.services().get(need).is_none_or(|file| file.broken) {
-                continue;
+            match draft.stack.services().get(need) {
+                // Said in so many words it has been reported; it may also come from a reference.
+                None => {
+                    let known = draft.stack.services().keys().map(String::as_str);
+                    self.diagnostics.push(names::unknown("service", need, &item.origin, known));
+                }
+                Some(file) if file.broken => {}
+                Some(_) => self.check_provider(item, place, name, need),
             }
-            if let Err(absence) = draft.find(place, need) {
-                let of = draft.places[place]
-                    .owner
-                    .tier()
-                    .filter(|_| absence.by_tier)
-                    .map(|tier| format!(" of tier `{tier}`"))
-                    .unwrap_or_default();
-                self.diagnostics.push(
-                    Diagnostic::error("stack::service_absent", format!("service `{name}`{of} needs `{need}`, which {}", absence.reason))
-                        .at(&item.origin, "needed here")
-                        .at(&absence.origin, absence.reason)
-                        .help(format!("deploy `{need}` there too, or need it only where it is: `[when.tier.…] needs = […]`")),
-                );
-            }
+        }
+    }
+
+    /// What a service needs must run where it can reach it.
+    fn check_provider(&mut self, item: &Node, place: usize, name: &str, need: &str) {
+        let draft = self.draft;
+        if let Err(absence) = draft.find(place, need) {
+            let of =
+                draft.places[place].owner.tier().filter(|_| absence.by_tier).map(|tier| format!(" of tier `{tier}`")).unwrap_or_default();
+            self.diagnostics.push(
+                Diagnostic::error("stack::service_absent", format!("service `{name}`{of} needs `{need}`, which {}", absence.reason))
+                    .at(&item.origin, "needed here")
+                    .at(&absence.origin, absence.reason)
+                    .help(format!("deploy `{need}` there too, or need it only where it is: `[when.tier.…] needs = […]`")),
+            );
         }
     }
 
@@ -281,7 +294,7 @@ impl Resolver<'_, '_> {
     }
 
     /// What of the environment's file isn't layered into anything else.
-    fn environment_file(&mut self) -> Option<super::model::Environment> {
+    fn environment_file(&mut self) -> Option<Environment> {
         const KEYS: [&str; 8] = ["description", "cluster", "namespace", "domain", "zones", "confirm", "production", "tenants"];
         let file = self.draft.file();
         let mut node = only(file, &KEYS);
@@ -295,7 +308,7 @@ impl Resolver<'_, '_> {
                 put(&mut node, key, value.clone());
             }
         }
-        let layer = Layer { name: "environment".to_owned(), rank: 0, node: &node };
+        let layer = Layer { name: "environment".to_owned(), rank: 0, node: &node, service: false };
         let mut layered = Layered::of(vec![layer], &file.origin, self.diagnostics);
         fill(&mut layered, "environment");
         self.decode(&layered.node, "environment", Scope::default())

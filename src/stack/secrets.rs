@@ -94,7 +94,7 @@ pub fn of_place(
 }
 
 fn one(draft: &Draft<'_>, place: usize, name: &str, node: &Node, origin: &Origin, diagnostics: &mut Diagnostics) -> Option<PlaceSecret> {
-    let layer = super::layer::Layer { name: String::new(), rank: 0, node };
+    let layer = super::layer::Layer { name: String::new(), rank: 0, node, service: false };
     let mut layered = Layered::of(vec![layer], origin, diagnostics);
     if let Some(node) = defaults::of("secret") {
         layered.fill(&[], node, defaults::LAYER);

@@ -368,11 +368,11 @@ fn manifests_hold_objects_each_once() {
     check(
         &[("manifests/a.yaml", &format!("{object}---\n{object}"))],
         "stack::duplicate_object",
-        &["manifests/a.yaml:5", "manifests/a.yaml:1"],
+        &["manifests/a.yaml:6", "manifests/a.yaml:1"],
         &["Namespace x"],
     );
     check(&[("manifests/a.yaml", "hello")], "stack::no_object", &["manifests/a.yaml:1"], &["a string"]);
-    check(&[("manifests/a.yaml", "\n---\nkind: X")], "stack::no_object", &["manifests/a.yaml:2"], &["apiVersion"]);
+    check(&[("manifests/a.yaml", "\n---\nkind: X")], "stack::no_object", &["manifests/a.yaml:3"], &["apiVersion"]);
     check(
         &[("manifests/a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: { generateName: x- }")],
         "stack::no_object",

@@ -219,7 +219,7 @@ fn services_are_found_across_scopes() {
             "needs = ['queue', 'mail']\nconfig = { Q = '${service.queue.host}', M = '${service.mail.host}', N = '${tier.name}' }\nports.http.port = 80",
         ),
         ("services/queue.toml", "scope = 'tier'"),
-        ("services/mail.toml", "scope = 'environment'"),
+        ("services/mail.toml", "scope = 'environment'\nconfig.ME = '${service.mail.host}'"),
         ("tenants/a.toml", "tier = 'free'"),
         ("tenants/b.toml", "tier = 'free'"),
         ("tenants/c.toml", "tier = 'premium'"),
@@ -242,6 +242,8 @@ fn services_are_found_across_scopes() {
     assert_eq!(provider("shop-dev-c", "web"), Some("shop-dev-c"));
     assert_eq!(provider("shop-dev-shared", "mail"), Some("shop-dev-shared"));
     assert_eq!(provider("shop-dev-shared", "web"), None);
+    let mail = instance(&resolved, "shop-dev-shared", "mail");
+    assert_eq!((config(mail, "ME"), mail.references.len()), (text("mail.shop-dev-shared.svc"), 0));
 }
 
 #[test]
@@ -383,7 +385,7 @@ fn manifests_are_layered_by_environment() {
     let shown: Vec<String> = resolved.manifests.iter().map(|m| format!("{} {}", m.object.key(), m.origin)).collect();
     assert_eq!(
         shown,
-        ["ConfigMap x/a manifests/dev/a.yaml:1", "Namespace x manifests/all.yaml:14", "Secret s manifests/deep/er/more.json:1"]
+        ["ConfigMap x/a manifests/dev/a.yaml:1", "Namespace x manifests/all.yaml:15", "Secret s manifests/deep/er/more.json:1"]
     );
     assert_eq!(resolved.manifests[0].object.value()["data"], serde_json::json!({"k": "own", "list": "---\nno document\n"}));
     let (prod, _) = resolve_with(&texts, &options("prod"));
@@ -407,4 +409,11 @@ fn patches_and_moves_are_kept_with_their_places() {
     assert_eq!(resolved.moved[0].2.to_string(), "stack.toml:2");
     assert_eq!(resolved.patches.iter().map(|p| p.origin.to_string()).collect::<Vec<_>>(), ["stack.toml:5", "environments/dev.toml:2"]);
     assert_eq!(resolved.patches[1].patch.fields["metadata"]["annotations"]["a/b"], "dev");
+}
+
+#[test]
+fn when_and_unset_are_names_like_others_where_names_stand() {
+    let texts = [("stack.toml", "name = 'shop'\n[tiers.unset]\n[labels]\nwhen = 'now'\nunset = 'x'"), ("tenants/a.toml", "tier = 'unset'")];
+    let resolved = resolve(&texts);
+    assert_eq!(place(&resolved, "shop-dev-a").labels.keys().collect::<Vec<_>>(), ["unset", "when"]);
 }
