@@ -25,6 +25,9 @@ pub struct Outcome {
     pub left: Vec<Left>,
     /// What the server warned about, with the object that it was said of.
     pub warnings: Vec<(ObjectKey, String)>,
+    /// Nothing of the run is left to be gone on with or undone: its journal can be finished.
+    #[serde(skip)]
+    pub over: bool,
     /// What to do next, where something is to be done: `spai apply --resume`, …
     pub advice: Option<String>,
 }
@@ -54,6 +57,7 @@ impl Outcome {
             restored: Vec::new(),
             left: Vec::new(),
             warnings: Vec::new(),
+            over: true,
             advice: None,
         }
     }

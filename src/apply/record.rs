@@ -54,6 +54,8 @@ impl Header {
 pub enum Record {
     /// A change of the plan. All of them stand before the first wave.
     Change(Box<Planned>),
+    /// An object that stays as it is and is to be recorded anew. All of them stand before the first wave.
+    Keep(Box<Desired>),
     /// From here on the requests of this wave may have been sent.
     Wave(usize),
     /// A write was done, and this is what it did.
@@ -148,6 +150,8 @@ pub struct Ledger {
     pub header: Header,
     /// Its changes, in the plan's order.
     pub changes: Vec<Progress>,
+    /// Objects that stay as they are and are to be recorded anew.
+    pub kept: Vec<Desired>,
     /// It is being undone.
     pub undo: bool,
     /// What the state is to hold, if all is done.
@@ -174,7 +178,7 @@ pub struct Progress {
 impl Ledger {
     /// Before anything.
     pub fn new(header: Header) -> Self {
-        Self { header, changes: Vec::new(), undo: false, committing: None }
+        Self { header, changes: Vec::new(), kept: Vec::new(), undo: false, committing: None }
     }
 
     /// Reads a journal back.
@@ -215,6 +219,7 @@ impl Ledger {
                     *slot = Some(*effect);
                 }
             }
+            Record::Keep(desired) => self.kept.push(*desired),
             Record::Undo => self.undo = true,
             Record::Undoing(change) => self.change(change, |progress| progress.undoing = true),
             Record::Recreated { change, uid } => self.change(change, |progress| progress.recreated = Some(uid)),

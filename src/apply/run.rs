@@ -12,7 +12,7 @@ use super::outcome::{Ending, Failure, Left, Outcome};
 use super::record::{Header, Ledger, Log, Planned, Record};
 use crate::cluster::ClusterError;
 use crate::plan::Action;
-use crate::resource::{Diagnostic, FieldManager, Object, ObjectKey};
+use crate::resource::{Desired, Diagnostic, FieldManager, Object, ObjectKey};
 
 /// A run over a cluster and a journal. Every answer is in the journal before anything is built upon it; what the
 /// journal doesn't tell is found out by reading the objects again.
@@ -72,10 +72,13 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
     ///
     /// # Errors
     /// The journal can't be written. Nothing was sent.
-    pub fn begin(means: Means<'r, A, L>, header: Header, changes: Vec<Planned>) -> Result<Self, Diagnostic> {
+    pub fn begin(means: Means<'r, A, L>, header: Header, changes: Vec<Planned>, kept: Vec<Desired>) -> Result<Self, Diagnostic> {
         let run = Self::resume(means, Ledger::new(header));
         for change in changes {
             run.append(Record::Change(Box::new(change)))?;
+        }
+        for desired in kept {
+            run.append(Record::Keep(Box::new(desired)))?;
         }
         run.sync()?;
         Ok(run)
@@ -98,7 +101,7 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
     }
 
     /// Does what is to be done. A failure is answered as the options say. After [`Ending::Applied`] the journal is to be
-    /// finished once the state is stored; after [`Ending::RolledBack`] and [`Ending::Untouched`] at once.
+    /// finished once the state is stored; after another ending at once, if [`Outcome::over`] says so.
     pub async fn forward(&self) -> Outcome {
         let stop = match self.until_second_interrupt(self.go_forward()).await {
             Ok(()) => return self.outcome(Ending::Applied, Vec::new(), Vec::new()),
@@ -252,6 +255,7 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
             return self.outcome(Ending::Untouched, failures, left);
         }
         let mut outcome = self.outcome(Ending::Between, failures, left);
+        outcome.over = false;
         outcome.advice = Some(if self.ledger(|ledger| ledger.undo) {
             "`spai apply --rollback` goes on undoing".to_owned()
         } else {

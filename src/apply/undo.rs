@@ -38,8 +38,16 @@ enum Undone {
         /// What remains to be waited for.
         awaited: Option<Awaited>,
     },
-    /// It is not, and must not be.
-    Left(String),
+    /// It is not.
+    Left(Why),
+}
+
+/// Why something isn't as it was.
+enum Why {
+    /// Somebody else has built upon it: it must not be undone, not later either.
+    Theirs(String),
+    /// It couldn't be undone, and may be tried again.
+    Hindered(String),
 }
 
 /// Why an undo didn't come to its end.
@@ -47,14 +55,15 @@ enum Trouble {
     /// Nothing can be written any more.
     Stop(Stop),
     /// This object can't be undone.
-    Left(String),
+    Left(Why),
 }
 
 impl<A: Api, L: Log> Run<'_, A, L> {
     /// Undoes everything, and says how that ended.
     pub(super) async fn roll_back(&self, mut failures: Vec<Failure>) -> Outcome {
         let (mut restored, mut left) = (Vec::new(), Vec::new());
-        let undone = self.until_second_interrupt(self.undo_all(&mut restored, &mut left)).await;
+        let mut hindered = false;
+        let undone = self.until_second_interrupt(self.undo_all(&mut restored, &mut left, &mut hindered)).await;
         if let Err(stop) = undone {
             if let Stop::Halted(failure) = stop {
                 failures.push(failure);
@@ -67,14 +76,17 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         let mut outcome = self.outcome(ending, failures, left);
         restored.sort_by(|a, b| a.key.cmp(&b.key));
         outcome.restored = restored;
-        if ending == Ending::Between {
+        outcome.over = !hindered;
+        if hindered {
+            outcome.advice = Some("`spai apply --rollback` tries again what could not be undone".to_owned());
+        } else if ending == Ending::Between {
             outcome.advice =
                 Some("the objects that are left were changed by somebody else since: see what they should be, then plan again".to_owned());
         }
         outcome
     }
 
-    async fn undo_all(&self, restored: &mut Vec<Restored>, left: &mut Vec<Left>) -> Result<(), Stop> {
+    async fn undo_all(&self, restored: &mut Vec<Restored>, left: &mut Vec<Left>, hindered: &mut bool) -> Result<(), Stop> {
         self.append(Record::Undo)?;
         self.sync()?;
         let mut waves = self.ledger(Ledger::waves);
@@ -85,7 +97,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         self.tell(&Event::RollbackStarted { changes: waves.iter().map(|(_, indices)| indices.len()).sum() });
         let mut awaited = Vec::new();
         for (_, indices) in waves {
-            let (back, rest) = self.undo_wave(&indices, restored, left).await?;
+            let (back, rest) = self.undo_wave(&indices, restored, left, hindered).await?;
             // Other objects may need what was made again: a namespace, a definition.
             self.settle_back(back, restored, left).await?;
             awaited.extend(rest);
@@ -101,6 +113,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         indices: &[usize],
         restored: &mut Vec<Restored>,
         left: &mut Vec<Left>,
+        hindered: &mut bool,
     ) -> Result<(Vec<Awaited>, Vec<Awaited>), Stop> {
         // What is found out by reading has to be durable before an undo changes what was read.
         let parallel = self.options.parallel.max(1);
@@ -127,7 +140,9 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                         awaited => rest.extend(awaited),
                     }
                 }
-                Ok(Undone::Left(reason)) => {
+                Ok(Undone::Left(why)) => {
+                    *hindered |= matches!(why, Why::Hindered(_));
+                    let (Why::Theirs(reason) | Why::Hindered(reason)) = why;
                     self.tell(&Event::NotUndone { key: planned.key.clone(), reason: reason.clone() });
                     left.push(Left { key: planned.key, action: planned.action, reason });
                 }
@@ -177,7 +192,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         };
         match undone {
             Ok(undone) => Ok(undone),
-            Err(Trouble::Left(reason)) => Ok(Undone::Left(reason)),
+            Err(Trouble::Left(why)) => Ok(Undone::Left(why)),
             Err(Trouble::Stop(stop)) => Err(stop),
         }
     }
@@ -205,7 +220,9 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                         .map_err(|diagnostic| Trouble::Stop(diagnostic.into()))?;
                     effects.push(effect);
                 }
-                Verdict::Moved(why) if self.may_be_ours(write, base.as_ref(), live.as_ref()) => return Err(Trouble::Left(why)),
+                Verdict::Moved(why) if self.may_be_ours(write, base.as_ref(), live.as_ref()) => {
+                    return Err(Trouble::Left(Why::Theirs(why)));
+                }
                 Verdict::Send | Verdict::Moved(_) => break,
             }
         }
@@ -232,7 +249,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                     let gone = if made.hit_existing { self.withdraw(planned).await? } else { self.unmake(planned, tail).await? };
                     match gone {
                         Undone::Restored { awaited: Some(awaited), .. } => self.until_settled(planned, awaited).await?,
-                        Undone::Left(reason) => return Ok(Undone::Left(reason)),
+                        Undone::Left(why) => return Ok(Undone::Left(why)),
                         Undone::Nothing | Undone::Restored { .. } => {}
                     }
                 }
@@ -258,9 +275,11 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             }
             if !live.is_being_deleted() {
                 if let Some(path) = self.changed_by_others(made, &live) {
-                    return Ok(Undone::Left(format!("created, and somebody else changed its {path} since: it stays")));
+                    return Ok(Undone::Left(Why::Theirs(format!("created, and somebody else changed its {path} since: it stays"))));
                 }
-                let Some(guard) = Guard::of(&live) else { return Ok(Undone::Left("created; the server gives it no version".to_owned())) };
+                let Some(guard) = Guard::of(&live) else {
+                    return Ok(Undone::Left(Why::Theirs("created; the server gives it no version".to_owned())));
+                };
                 match self.api.delete(&planned.key, &guard, Propagation::Foreground).await {
                     Ok(_) => {}
                     Err(error) => {
@@ -271,7 +290,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             }
             return Ok(Undone::Restored { note: None, awaited: Some(Awaited::new(planned, Some(live), Goal::Gone)) });
         }
-        Err(Trouble::Left("created; it changes too often to be deleted safely".to_owned()))
+        Err(Trouble::Left(Why::Hindered("created; it changes too often to be deleted safely".to_owned())))
     }
 
     /// A field of ours whose value somebody else has changed since.
@@ -294,7 +313,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                 self.again(planned, error)?;
             }
         }
-        Err(Trouble::Left("somebody else made it; our fields could not be taken out of it".to_owned()))
+        Err(Trouble::Left(Why::Hindered("somebody else made it; our fields could not be taken out of it".to_owned())))
     }
 
     /// Undoes updates: values first, where they are still ours, then who owns them.
@@ -305,10 +324,10 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
             let Some(mut live) = self.read_back(planned).await? else {
-                return Ok(Undone::Left("updated, and somebody else deleted it since".to_owned()));
+                return Ok(Undone::Left(Why::Theirs("updated, and somebody else deleted it since".to_owned())));
             };
             if live.uid() != after.uid() || live.is_being_deleted() {
-                return Ok(Undone::Left("updated, and somebody else deleted it since".to_owned()));
+                return Ok(Undone::Left(Why::Theirs("updated, and somebody else deleted it since".to_owned())));
             }
             let goal = restore(&steps, &live);
             if !same_content(&goal.object, &live) {
@@ -328,9 +347,9 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                 return Ok(Undone::Restored { note: None, awaited: Some(Awaited::new(planned, Some(live), Goal::Ready)) });
             }
             let kept: Vec<String> = goal.kept.iter().map(ToString::to_string).collect();
-            return Ok(Undone::Left(format!("as it was, but for what somebody else changed since: {}", kept.join(", "))));
+            return Ok(Undone::Left(Why::Theirs(format!("as it was, but for what somebody else changed since: {}", kept.join(", ")))));
         }
-        Err(Trouble::Left("updated; it changes too often to be restored safely".to_owned()))
+        Err(Trouble::Left(Why::Hindered("updated; it changes too often to be restored safely".to_owned())))
     }
 
     /// Puts managedFields back.
@@ -362,7 +381,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                     return Ok(Undone::Restored { note: None, awaited: Some(Awaited::new(planned, Some(live), Goal::Ready)) });
                 }
                 Some(live) if self.is_our_copy(index, before, &live) => live,
-                Some(_) => return Ok(Undone::Left("deleted, and somebody else has made another one since".to_owned())),
+                Some(_) => return Ok(Undone::Left(Why::Theirs("deleted, and somebody else has made another one since".to_owned()))),
                 None => match self.api.create(&creatable(before), &self.manager).await {
                     Ok(live) => live,
                     Err(error) => {
@@ -381,7 +400,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             let note = Some("it was made again, so its uid is new".to_owned());
             return Ok(Undone::Restored { note, awaited: Some(Awaited::new(planned, Some(live), Goal::Ready)) });
         }
-        Err(Trouble::Left("deleted, and it could not be made again".to_owned()))
+        Err(Trouble::Left(Why::Hindered("deleted, and it could not be made again".to_owned())))
     }
 
     /// Whether an object is one that an undo (this one, or one that was killed) made of the before-image.
@@ -401,7 +420,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             Ok(()) => Ok(()),
             Err(Stop::Failed(failures)) => {
                 let reason = failures.first().map_or_else(|| planned.key.to_string(), |failure| failure.diagnostic.message.clone());
-                Err(Trouble::Left(reason))
+                Err(Trouble::Left(Why::Hindered(reason)))
             }
             Err(stop) => Err(Trouble::Stop(stop)),
         }
@@ -424,7 +443,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     fn trouble(&self, planned: &Planned, error: ClusterError) -> Trouble {
         let words = error.to_string();
         match stop_for(planned, error) {
-            Stop::Failed(_) => Trouble::Left(format!("the server refuses to have it undone: {words}")),
+            Stop::Failed(_) => Trouble::Left(Why::Hindered(format!("the server refuses to have it undone: {words}"))),
             stop => Trouble::Stop(stop),
         }
     }

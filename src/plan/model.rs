@@ -75,6 +75,19 @@ pub enum ConsentKind {
     Adopt,
 }
 
+impl ConsentKind {
+    /// The flag that gives it.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::DeleteBudget => "--allow-deletes",
+            Self::DeleteNamespace | Self::DeleteVolume | Self::DeleteDefinition => "--allow-irreversible",
+            Self::Replace => "--allow-replace",
+            Self::TakeOwnership => "--take-ownership",
+            Self::Adopt => "--adopt",
+        }
+    }
+}
+
 /// How many of each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "the names say it")]

@@ -26,7 +26,7 @@ fn means(api: &Fake, log: Memory) -> Means<'_, Fake, Memory> {
 
 async fn apply(api: &Fake, changes: Vec<Planned>) -> (Outcome, Memory) {
     let log = Memory::default();
-    let run = Run::begin(means(api, log.clone()), header(), changes).unwrap();
+    let run = Run::begin(means(api, log.clone()), header(), changes, Vec::new()).unwrap();
     (run.forward().await, log)
 }
 
@@ -150,7 +150,7 @@ fn deaths() -> Vec<Death> {
     let (fake, changes) = scenario();
     let log = Memory::default();
     block_on(async {
-        let run = Run::begin(means(&fake, log.clone()), header(), changes).unwrap();
+        let run = Run::begin(means(&fake, log.clone()), header(), changes, Vec::new()).unwrap();
         run.forward().await;
     });
     let requests = fake.with(|inside| inside.requests);
@@ -168,7 +168,7 @@ fn killed_twice(first: Death, second: Option<Death>, forward: bool, machine_live
         let (fake, changes) = scenario();
         let before = fake.snapshot();
         let log = Memory::default();
-        let outcome = mortal(&fake, &log, Some(first), async |log: Memory| match Run::begin(means(&fake, log), header(), changes) {
+        let outcome = mortal(&fake, &log, Some(first), async |log: Memory| match Run::begin(means(&fake, log), header(), changes, Vec::new()) {
             Ok(run) => run.forward().await,
             Err(_) => Outcome::untouched(0),
         })
@@ -266,7 +266,7 @@ fn on_failure_stop_leaves_the_run_to_be_gone_on_with() {
         let log = Memory::default();
         let mut means = means(&fake, log.clone());
         means.options.on_failure = OnFailure::Stop;
-        let outcome = Run::begin(means, header(), changes).unwrap().forward().await;
+        let outcome = Run::begin(means, header(), changes, Vec::new()).unwrap().forward().await;
         assert_eq!((outcome.ending, outcome.exit_code()), (Ending::Between, 4));
         assert!(outcome.advice.unwrap().contains("--resume") && !outcome.left.is_empty());
         fake.with(|inside| inside.refuses.clear());
@@ -281,14 +281,14 @@ fn an_interrupt_before_anything_was_sent_touches_nothing_and_one_in_the_middle_r
         let (fake, changes) = scenario();
         let before = fake.snapshot();
         let (sender, interrupt) = watch::channel(Interrupt::First);
-        let run = Run::begin(Means { interrupt, ..means(&fake, Memory::default()) }, header(), changes.clone()).unwrap();
+        let run = Run::begin(Means { interrupt, ..means(&fake, Memory::default()) }, header(), changes.clone(), Vec::new()).unwrap();
         assert_eq!(run.forward().await.exit_code(), 130);
         assert_eq!(fake.snapshot(), before);
 
         sender.send(Interrupt::None).unwrap();
         let struck = Striker(sender.clone());
         let run =
-            Run::begin(Means { interrupt: sender.subscribe(), observer: &struck, ..means(&fake, Memory::default()) }, header(), changes)
+            Run::begin(Means { interrupt: sender.subscribe(), observer: &struck, ..means(&fake, Memory::default()) }, header(), changes, Vec::new())
                 .unwrap();
         assert_eq!(run.forward().await.exit_code(), 3);
         assert_eq!(fake.snapshot(), before);

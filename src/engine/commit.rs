@@ -1,0 +1,161 @@
+//! After a success: what every object is now goes into the state, and the inventory in the cluster says so.
+//!
+//! The order makes each step repeatable: what is to be stored is journalled first; a run that was killed stores just that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::ground::Ground;
+use crate::apply::{Ledger, Run};
+use crate::cluster::Cluster;
+use crate::cluster::inventory::{self, Inventory};
+use crate::plan::{self, Action};
+use crate::resource::{Desired, Diagnostic, GroupVersionKind, Object, ObjectKey, Prior};
+use crate::state::{Journal, RevisionInfo, StateStore as _};
+
+/// What a run changes in the state.
+#[derive(Debug, Serialize, Deserialize)]
+struct Delta {
+    info: RevisionInfo,
+    /// What each object is now; None: no longer the stack's.
+    objects: Vec<(ObjectKey, Option<Prior>)>,
+}
+
+/// Refuses to go on with a plan that was made of another state than the one that is there.
+pub(super) fn expect_revision(ground: &Ground, revision: u64) -> Result<(), Diagnostic> {
+    let now = ground.store.head()?.map_or(0, |head| head.revision);
+    if now == revision {
+        return Ok(());
+    }
+    Err(Diagnostic::error("state::moved", format!("another run went from revision {revision} to {now} meanwhile"))
+        .help("run it again: the plan is made anew"))
+}
+
+/// Whether a record says something else than the stack about an object that is the same.
+pub(super) fn is_outdated(prior: &Prior, desired: &Desired) -> bool {
+    prior.desired != desired.digest()
+        || prior.scope != desired.scope
+        || prior.edges != desired.edges
+        || prior.origin != desired.declared.object
+        || prior.prevent_destroy != desired.lifecycle.prevent_destroy
+}
+
+/// Stores what the run did; gives the new revision. May be repeated after a crash anywhere in it.
+pub(super) async fn commit(ground: &Ground, run: &Run<'_, Cluster, Journal>) -> Result<u64, Diagnostic> {
+    let unreadable = |error: serde_json::Error| Diagnostic::error("apply::journal", format!("what was applied can't be recorded: {error}"));
+    let expected = run.ledger(|ledger| ledger.header.revision);
+    let delta: Delta = match run.ledger(|ledger| ledger.committing.clone()) {
+        Some(value) => serde_json::from_value(value).map_err(unreadable)?,
+        None => {
+            let delta = delta(ground, run).await?;
+            run.committing(serde_json::to_value(&delta).map_err(unreadable)?)?;
+            delta
+        }
+    };
+    let number = delta.info.number;
+    let done = ground.store.head()?.is_some_and(|head| head.revision == number) && ground.store.history()?.first() == Some(&delta.info);
+    if !done {
+        let mut prior = ground.store.load()?.prior;
+        for (key, now) in delta.objects {
+            match now {
+                Some(now) => prior.objects.insert(key, now),
+                None => prior.objects.remove(&key),
+            };
+        }
+        prior.revision = number;
+        let info = RevisionInfo { objects: prior.objects.len(), ..delta.info };
+        ground.store.commit(&ground.binding(), expected, info, &prior)?;
+    }
+    record_inventory(ground).await?;
+    Ok(number)
+}
+
+/// The inventory says what the state says.
+async fn record_inventory(ground: &Ground) -> Result<(), Diagnostic> {
+    let root = &ground.target.root_namespace;
+    let (Some(head), prior) = (ground.store.head()?, ground.store.load()?.prior) else { return Ok(()) };
+    let stored = inventory::read(&ground.cluster, &ground.identity, root).await?;
+    let now = Inventory {
+        identity: ground.identity.clone(),
+        kinds: prior.objects.keys().map(ObjectKey::group_kind).collect(),
+        revision: head.revision,
+        digest: Some(head.digest),
+        by: ground.by.clone(),
+    };
+    inventory::write(&ground.cluster, root, &now, stored.as_ref()).await?;
+    Ok(())
+}
+
+async fn delta(ground: &Ground, run: &Run<'_, Cluster, Journal>) -> Result<Delta, Diagnostic> {
+    let (wanted, gone, info) = run.ledger(|ledger| (wanted(ledger), gone(ledger), info(ground, ledger)));
+    let live = live(ground, &wanted).await?;
+    let manager = ground.identity.field_manager();
+    let mut objects: Vec<(ObjectKey, Option<Prior>)> = gone.into_iter().map(|key| (key, None)).collect();
+    for desired in &wanted {
+        let key = desired.key();
+        let after = live.get(&key).ok_or_else(|| {
+            Diagnostic::error("apply::vanished", format!("{key} was applied, and somebody else deleted it since"))
+                .help("`spai apply --rollback` undoes the run")
+        })?;
+        objects.push((key, Some(plan::record(desired, after, &manager)?)));
+    }
+    let mut info = info?;
+    // As many as there will be: what stays, is changed and comes.
+    let mut keys: BTreeSet<ObjectKey> = ground.store.load()?.prior.objects.into_keys().collect();
+    for (key, now) in &objects {
+        if now.is_some() { keys.insert(key.clone()) } else { keys.remove(key) };
+    }
+    info.objects = keys.len();
+    Ok(Delta { info, objects })
+}
+
+/// What is to be recorded: all that was written, and what the records say otherwise than the stack.
+fn wanted(ledger: &Ledger) -> Vec<Desired> {
+    let written = ledger.changes.iter().filter(|change| !matches!(change.planned.action, Action::Delete | Action::Forget));
+    written.filter_map(|change| change.planned.desired.clone()).chain(ledger.kept.iter().cloned()).collect()
+}
+
+fn gone(ledger: &Ledger) -> Vec<ObjectKey> {
+    let gone = ledger.changes.iter().filter(|change| matches!(change.planned.action, Action::Delete | Action::Forget));
+    gone.map(|change| change.planned.key.clone()).collect()
+}
+
+fn info(ground: &Ground, ledger: &Ledger) -> Result<RevisionInfo, Diagnostic> {
+    let words = [
+        (Action::Create, "created"),
+        (Action::Adopt, "adopted"),
+        (Action::Update, "updated"),
+        (Action::Own, "taken"),
+        (Action::Replace, "replaced"),
+        (Action::Delete, "deleted"),
+        (Action::Forget, "forgotten"),
+    ];
+    let counted = words.iter().filter_map(|(action, word)| {
+        let count = ledger.changes.iter().filter(|change| change.planned.action == *action).count();
+        (count > 0).then(|| format!("{count} {word}"))
+    });
+    let summary: Vec<String> = counted.collect();
+    Ok(RevisionInfo {
+        number: ledger.header.revision + 1,
+        at: Timestamp::now(),
+        operation: ledger.header.operation.clone(),
+        by: ground.by.clone(),
+        summary: if summary.is_empty() { "nothing changed in the cluster".to_owned() } else { summary.join(", ") },
+        objects: 0,
+    })
+}
+
+/// The live forms of these objects: one list per kind.
+async fn live(ground: &Ground, wanted: &[Desired]) -> Result<BTreeMap<ObjectKey, Object>, Diagnostic> {
+    let kinds = ground.cluster.kinds().await?;
+    let gvks: BTreeSet<GroupVersionKind> = wanted.iter().map(|desired| desired.object.gvk()).collect();
+    let mut found = BTreeMap::new();
+    for gvk in gvks {
+        let kind = kinds.get_version(&gvk).ok_or_else(|| crate::cluster::ClusterError::NoSuchKind { kind: gvk.group_kind() })?;
+        let listed = ground.cluster.list(&kind, Some(&ground.identity.label_selector())).await?;
+        found.extend(listed.into_iter().map(|object| (object.key(), object)));
+    }
+    Ok(found)
+}
