@@ -9,7 +9,7 @@ use super::api::Api;
 use super::event::Event;
 use super::judge::{Verdict, judge};
 use super::ownership;
-use super::record::{Effect, Log, Planned, Record};
+use super::record::{Effect, Log, Planned, Progress, Record};
 use super::run::{Run, Stop, failure, stop_for};
 use super::wait::{Awaited, Goal};
 use crate::cluster::{ClusterError, Deletion, Guard};
@@ -97,13 +97,12 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             if done {
                 continue;
             }
-            let effect = self.write(&planned, position, base, doubt).await?;
-            let goes_on = position + 1 < planned.writes.len();
-            self.append(Record::Answer { change: index, write: position, effect: Box::new(effect.clone()) })?;
-            if goes_on && matches!(planned.writes[position], Write::Delete { .. }) && effect.after.is_some() {
+            if let Some(going) = self.ledger(|ledger| still_going(&ledger.changes[index], position)) {
                 // What comes next has the same name: the old object has to be gone.
-                self.until_gone(&planned, &effect).await?;
+                self.until_gone(&planned, going).await?;
             }
+            let effect = self.write(&planned, position, base, doubt).await?;
+            self.append(Record::Answer { change: index, write: position, effect: Box::new(effect) })?;
         }
         self.tell(&Event::Sent { key: planned.key.clone(), action: planned.action });
         Ok(())
@@ -112,7 +111,8 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     /// One write, until it is certain that it was done, or that it can't be.
     async fn write(&self, planned: &Planned, position: usize, base: Option<Object>, mut doubt: bool) -> Result<Effect, Stop> {
         let write = &planned.writes[position];
-        let mut base = base;
+        // What comes after a deletion comes upon nothing.
+        let mut base = base.filter(|_| !matches!(write, Write::Apply { creates: true, .. }));
         let mut trouble: Option<ClusterError> = None;
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
@@ -229,9 +229,8 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     }
 
     /// Waits until a replaced object is gone.
-    async fn until_gone(&self, planned: &Planned, effect: &Effect) -> Result<(), Stop> {
-        let awaited = Awaited::new(planned, effect.after.clone(), Goal::Gone);
-        self.settle(vec![awaited], self.options.timeout).await
+    async fn until_gone(&self, planned: &Planned, going: Object) -> Result<(), Stop> {
+        self.settle(vec![Awaited::new(planned, Some(going), Goal::Gone)], self.options.timeout).await
     }
 
     /// Waits until a wave's objects are ready, or gone.
@@ -247,6 +246,13 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         });
         self.settle(awaited, self.options.timeout).await
     }
+}
+
+/// The object whose deletion the write before this one has begun.
+fn still_going(change: &Progress, position: usize) -> Option<Object> {
+    let previous = position.checked_sub(1)?;
+    let deletes = matches!(change.planned.writes.get(previous)?, Write::Delete { .. });
+    change.effects.get(previous)?.as_ref().filter(|_| deletes)?.after.clone()
 }
 
 fn moved_diagnostic(why: String) -> Diagnostic {

@@ -27,6 +27,6 @@ pub use connect::{Cluster, ConnectOptions, Outage, OutageObserver};
 pub use diagnose::diagnose;
 pub use error::{Cause, ClusterError, OwnershipConflict};
 pub use kinds::{Kind, Kinds};
-pub use root::{ROOT_LABEL, ensure_root};
+pub use root::{ROOT_LABEL, ensure_root, remove_root};
 pub use watch::WatchEvent;
 pub use write::{Applied, ApplyRequest, Deletion, Guard};

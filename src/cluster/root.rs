@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Cluster, ClusterError};
+use super::{Cluster, ClusterError, Guard};
+use crate::plan::Propagation;
 use crate::resource::{FieldManager, MANAGED_BY, Object, ObjectKey, StackIdentity};
 
 /// Label on a root namespace that spai made: the stack it made it for. It carries no labels of the stack itself, so it is
@@ -56,4 +57,40 @@ pub(super) fn own_object(value: serde_json::Value) -> Result<Object, ClusterErro
 
 fn namespace(root: &str) -> ObjectKey {
     ObjectKey::new("", "Namespace", None, root)
+}
+
+/// Removes what is spai's own: the inventory, and the root namespace, if spai made it and nothing else is in it.
+///
+/// # Errors
+/// What there is can't be read or deleted.
+pub async fn remove_root(cluster: &Cluster, identity: &StackIdentity, root: &str) -> Result<(), ClusterError> {
+    let Some(live) = cluster.get(&namespace(root)).await? else { return Ok(()) };
+    if live.label(ROOT_LABEL) != Some(&identity.stack) || !is_empty(cluster, identity, root).await? {
+        return delete(cluster, &identity.inventory_key(root)).await;
+    }
+    delete(cluster, &live.key()).await
+}
+
+/// Whether nothing is in the namespace but the inventory and what every namespace has.
+async fn is_empty(cluster: &Cluster, identity: &StackIdentity, root: &str) -> Result<bool, ClusterError> {
+    let inventory = identity.inventory_key(root);
+    let common =
+        [ObjectKey::new("", "ConfigMap", Some(root), "kube-root-ca.crt"), ObjectKey::new("", "ServiceAccount", Some(root), "default")];
+    for kind in cluster.kinds().await?.iter().filter(|kind| kind.namespaced && kind.verbs.contains("list") && kind.gvk.kind != "Event") {
+        let found = match cluster.list_in(kind, root, None).await {
+            Ok(found) => found,
+            // The kind went just now, with all its objects.
+            Err(ClusterError::NoSuchKind { .. }) => continue,
+            Err(error) => return Err(error),
+        };
+        if found.iter().map(Object::key).any(|key| key != inventory && !common.contains(&key)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn delete(cluster: &Cluster, key: &ObjectKey) -> Result<(), ClusterError> {
+    let Some(guard) = cluster.get(key).await?.as_ref().and_then(Guard::of) else { return Ok(()) };
+    cluster.delete(key, &guard, Propagation::Background, false).await.map(|_| ())
 }

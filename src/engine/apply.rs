@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use tokio::sync::watch;
 
 use super::ground::{Ground, until_lease_lost};
-use super::{Refusal, Request, Session, commit};
+use super::{Refusal, Request, Session, Stopped, commit};
 use crate::apply::{Ending, Failure, Interrupt, Means, Observer, Options, Outcome, Planned, Run};
 use crate::cluster::Cluster;
+use crate::graph::ResourceGraph;
 use crate::plan::{Consent, ConsentKind, Plan};
-use crate::resource::{Desired, Diagnostic};
+use crate::resource::{Desired, Diagnostic, Diagnostics};
 use crate::state::{Journal, RunLock};
 use crate::strategy;
 
@@ -40,10 +41,10 @@ pub(super) async fn begin_as(
     let mut session = Session::open(request).await?;
     let ground = Ground::of(&session, request, operation);
     ground.no_unfinished(false)?;
-    strategy::check(&session.resolved).into_result(())?;
+    strategy::check(&session.compiled.resolved).into_result(()).map_err(|wrong| stopped(&session, wrong))?;
     reshape(&mut session)?;
     let lock = ground.lock().await?;
-    match plan_under_lock(&session, request, &ground).await {
+    match plan_under_lock(&session, &ground).await {
         Ok(plan) => Ok(Pending { session, ground, plan, lock, operation: operation.to_owned() }),
         Err(refusal) => {
             give_back(&ground, lock).await;
@@ -52,9 +53,21 @@ pub(super) async fn begin_as(
     }
 }
 
-async fn plan_under_lock(session: &Session, request: &Request, ground: &Ground) -> Result<Plan, Refusal> {
+/// Makes a session want other objects than the stack's.
+pub(super) fn want(session: &mut Session, desired: Vec<Desired>) -> Result<(), Diagnostics> {
+    session.compiled.graph = ResourceGraph::build(&desired)?;
+    session.compiled.desired = desired;
+    Ok(())
+}
+
+/// What is wrong, with the files that it stands in.
+pub(super) fn stopped(session: &Session, diagnostics: Diagnostics) -> Refusal {
+    Refusal::Failed(Stopped::from(diagnostics).within(session.compiled.stack.sources()))
+}
+
+async fn plan_under_lock(session: &Session, ground: &Ground) -> Result<Plan, Refusal> {
     ground.no_unfinished(true)?;
-    let plan = super::plan(session, request).await?;
+    let plan = super::plan(session).await.map_err(|wrong| stopped(session, wrong))?;
     commit::expect_revision(ground, plan.revision)?;
     Ok(plan)
 }
@@ -115,7 +128,7 @@ impl Pending {
         interrupt: watch::Receiver<Interrupt>,
     ) -> Result<Outcome, Refusal> {
         if self.plan.findings.has_errors() {
-            return Err(Refusal::Failed(self.plan.findings.clone()));
+            return Err(stopped(&self.session, self.plan.findings.clone()));
         }
         let missing = self.unanswered(given);
         if !missing.is_empty() {
@@ -143,9 +156,9 @@ impl Pending {
         let unchanged: BTreeSet<_> = self.plan.unchanged.iter().collect();
         let stale = |desired: &&Desired| {
             let key = desired.key();
-            unchanged.contains(&key) && self.session.prior.objects.get(&key).is_none_or(|prior| commit::is_outdated(prior, desired))
+            unchanged.contains(&key) && self.session.state.prior.objects.get(&key).is_none_or(|prior| commit::is_outdated(prior, desired))
         };
-        self.session.desired.iter().filter(stale).cloned().collect()
+        self.session.compiled.desired.iter().filter(stale).cloned().collect()
     }
 }
 

@@ -105,7 +105,11 @@ async fn delta(ground: &Ground, run: &Run<'_, Cluster, Journal>) -> Result<Delta
     // As many as there will be: what stays, is changed and comes.
     let mut keys: BTreeSet<ObjectKey> = ground.store.load()?.prior.objects.into_keys().collect();
     for (key, now) in &objects {
-        if now.is_some() { keys.insert(key.clone()) } else { keys.remove(key) };
+        if now.is_some() {
+            keys.insert(key.clone())
+        } else {
+            keys.remove(key)
+        };
     }
     info.objects = keys.len();
     Ok(Delta { info, objects })

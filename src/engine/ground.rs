@@ -10,7 +10,7 @@ use super::{Refusal, Request, Session};
 use crate::apply::{Header, Interrupt, Ledger};
 use crate::cluster::inventory::{self, Inventory};
 use crate::cluster::lease::LeaseStatus;
-use crate::cluster::{Cluster, root};
+use crate::cluster::{Cluster, remove_root};
 use crate::plan::Target;
 use crate::resource::{Diagnostic, GroupKind, StackIdentity};
 use crate::state::{Binding, Holder, Journal, LocalStore, Lock, RunLock, StateStore as _, Unfinished};
@@ -32,11 +32,11 @@ impl Ground {
         let process = &request.process;
         let command = format!("spai {operation} {}", request.stack_dir.display());
         Self {
-            identity: session.resolved.identity.clone(),
+            identity: session.compiled.resolved.identity.clone(),
             target: session.target.clone(),
             cluster: session.cluster.clone(),
             store: session.store.clone(),
-            by: format!("{}@{}", process.user, process.host),
+            by: process.who(),
             holder: Holder::this_process(&process.user, &process.host, command, Timestamp::now()),
         }
     }
@@ -117,7 +117,7 @@ impl Ground {
     /// What is in the cluster of spai's own goes, if the stack never had anything, or has nothing any more: inventory and,
     /// if spai made it and nothing else is in it, the root namespace. A failure is no harm: they are small and say whose they are.
     pub async fn leave_nothing(&self) {
-        if let Err(error) = root::remove(&self.cluster, &self.identity, &self.target.root_namespace).await {
+        if let Err(error) = remove_root(&self.cluster, &self.identity, &self.target.root_namespace).await {
             tracing::warn!("the root namespace {} stays: {error}", self.target.root_namespace);
         }
     }

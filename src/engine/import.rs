@@ -4,23 +4,23 @@ use super::apply::{Pending, begin_as};
 use super::{Refusal, Request};
 use crate::resource::{Diagnostic, Diagnostics, ObjectKey};
 
-/// Makes the plan that takes these objects over and does nothing else (`spai apply --adopt` does it for all).
+/// Makes the plan that takes these objects over and does nothing else (`spai apply --adopt` does it for all). To adopt
+/// them is what was asked for: whoever carries it out consents to that.
 ///
 /// # Errors
 /// The stack has no such object; else as [`super::apply::begin`].
 pub async fn begin(request: &Request, keys: &[ObjectKey]) -> Result<Pending, Refusal> {
     let mut narrowed = request.clone();
-    narrowed.adopt = true;
     narrowed.filter.targets = keys.iter().map(target).collect();
     begin_as(&narrowed, "import", |session| {
-        let missing = keys.iter().filter(|key| !session.desired.iter().any(|desired| is_meant(key, &desired.key())));
+        let missing = keys.iter().filter(|key| !session.compiled.desired.iter().any(|desired| is_meant(key, &desired.key())));
         let unknown: Vec<Diagnostic> = missing
             .map(|key| {
                 Diagnostic::error("import::not_in_stack", format!("the stack has no {key}"))
                     .help("put it into the stack first (a file under manifests/ will do), then import it")
             })
             .collect();
-        if unknown.is_empty() { Ok(()) } else { Err(Refusal::Failed(Diagnostics(unknown))) }
+        if unknown.is_empty() { Ok(()) } else { Err(Diagnostics(unknown).into()) }
     })
     .await
 }

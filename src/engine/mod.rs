@@ -3,14 +3,25 @@
 //! [`Request`] is what a command asks for, [`Session`] all that the use cases share: the stack as it is in one
 //! environment, its objects, the state, the cluster.
 
+pub mod apply;
+mod commit;
+pub mod destroy;
+mod ground;
+pub mod import;
 mod plan;
+mod refusal;
 mod request;
+pub mod resume;
+pub mod rollback;
 mod session;
 pub mod state;
+pub mod status;
 mod validate;
 
 pub use crate::plan::Filter;
+pub use apply::Pending;
 pub use plan::{Basis, plan, plan_for};
+pub use refusal::Refusal;
 pub use request::{Process, Request};
 pub use session::{Compiled, Session};
 pub use validate::{Validated, validate};

@@ -1,6 +1,6 @@
 //! `spai rollback`: the revision before, or any one that is kept, is applied again, as a new revision.
 
-use super::apply::{Pending, begin_as};
+use super::apply::{Pending, begin_as, want};
 use super::{Refusal, Request};
 use crate::resource::{Declared, Desired, Diagnostic, Lifecycle, Prior, PriorSet};
 use crate::state::StateStore as _;
@@ -16,9 +16,12 @@ pub async fn begin(request: &Request, to: Option<u64>) -> Result<Pending, Refusa
         Some(to) => to,
         None if newest > 1 => newest - 1,
         None => {
-            return Err(Diagnostic::error("rollback::nothing_before", format!("the state is at revision {newest}: there is none before it"))
-                .help("`spai destroy` removes everything")
-                .into());
+            return Err(Diagnostic::error(
+                "rollback::nothing_before",
+                format!("the state is at revision {newest}: there is none before it"),
+            )
+            .help("`spai destroy` removes everything")
+            .into());
         }
     };
     if to == 0 || to >= newest {
@@ -28,11 +31,7 @@ pub async fn begin(request: &Request, to: Option<u64>) -> Result<Pending, Refusa
     }
     let then = session.store.revision(to)?;
     drop(session);
-    begin_as(request, &format!("rollback to {to}"), |session| {
-        session.want(wanted(then))?;
-        Ok(())
-    })
-    .await
+    begin_as(request, &format!("rollback to {to}"), |session| Ok(want(session, wanted(then))?)).await
 }
 
 /// What a revision wanted.

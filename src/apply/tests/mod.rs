@@ -168,11 +168,12 @@ fn killed_twice(first: Death, second: Option<Death>, forward: bool, machine_live
         let (fake, changes) = scenario();
         let before = fake.snapshot();
         let log = Memory::default();
-        let outcome = mortal(&fake, &log, Some(first), async |log: Memory| match Run::begin(means(&fake, log), header(), changes, Vec::new()) {
-            Ok(run) => run.forward().await,
-            Err(_) => Outcome::untouched(0),
-        })
-        .await;
+        let outcome =
+            mortal(&fake, &log, Some(first), async |log: Memory| match Run::begin(means(&fake, log), header(), changes, Vec::new()) {
+                Ok(run) => run.forward().await,
+                Err(_) => Outcome::untouched(0),
+            })
+            .await;
         assert!(outcome.is_none(), "{first:?}");
         let mut records = log.left(machine_lives);
         // The plan itself isn't wholly there: nothing was sent, and such a journal is thrown away.
@@ -287,9 +288,13 @@ fn an_interrupt_before_anything_was_sent_touches_nothing_and_one_in_the_middle_r
 
         sender.send(Interrupt::None).unwrap();
         let struck = Striker(sender.clone());
-        let run =
-            Run::begin(Means { interrupt: sender.subscribe(), observer: &struck, ..means(&fake, Memory::default()) }, header(), changes, Vec::new())
-                .unwrap();
+        let run = Run::begin(
+            Means { interrupt: sender.subscribe(), observer: &struck, ..means(&fake, Memory::default()) },
+            header(),
+            changes,
+            Vec::new(),
+        )
+        .unwrap();
         assert_eq!(run.forward().await.exit_code(), 3);
         assert_eq!(fake.snapshot(), before);
     });
