@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use tokio::sync::watch;
 
 use super::ground::{Ground, until_lease_lost};
-use super::{Refusal, Request, Session, Stopped, commit};
+use super::{Basis, Refusal, Request, Session, commit};
 use crate::apply::{Ending, Failure, Interrupt, Means, Observer, Options, Outcome, Planned, Run};
 use crate::cluster::Cluster;
-use crate::graph::ResourceGraph;
 use crate::plan::{Consent, ConsentKind, Plan};
-use crate::resource::{Desired, Diagnostic, Diagnostics};
-use crate::state::{Journal, RunLock};
+use crate::resource::{Desired, Diagnostic};
+use crate::state::{Journal, RunLock, StateStore as _};
 use crate::strategy;
 
 /// A plan that can be applied: the lock is held until it is applied or given up.
@@ -21,6 +20,8 @@ pub struct Pending {
     plan: Plan,
     lock: RunLock,
     operation: String,
+    /// What is wanted, if not what the stack says.
+    wanted: Option<Vec<Desired>>,
 }
 
 /// Makes the plan that `spai apply` shows and carries out.
@@ -29,23 +30,22 @@ pub struct Pending {
 /// The stack, the cluster or the state is not in order, a run is unfinished, or another one holds the lock. Nothing was written
 /// (but the root namespace, that the lock lives in, and that goes again with the last run).
 pub async fn begin(request: &Request) -> Result<Pending, Refusal> {
-    begin_as(request, "apply", |_| Ok(())).await
+    begin_as(Session::open(request).await?, request, "apply", None).await
 }
 
 /// The same for another operation, which may want something else than the stack says.
 pub(super) async fn begin_as(
+    session: Session,
     request: &Request,
     operation: &str,
-    reshape: impl FnOnce(&mut Session) -> Result<(), Refusal>,
+    wanted: Option<Vec<Desired>>,
 ) -> Result<Pending, Refusal> {
-    let mut session = Session::open(request).await?;
-    let ground = Ground::of(&session, request, operation);
+    let ground = Ground::of(&session, request).await?;
     ground.no_unfinished(false)?;
-    strategy::check(&session.compiled.resolved).into_result(()).map_err(|wrong| stopped(&session, wrong))?;
-    reshape(&mut session)?;
+    strategy::check(&session.compiled.resolved).into_result(())?;
     let lock = ground.lock().await?;
-    match plan_under_lock(&session, &ground).await {
-        Ok(plan) => Ok(Pending { session, ground, plan, lock, operation: operation.to_owned() }),
+    match plan_under_lock(&session, request, wanted.clone(), &ground).await {
+        Ok(plan) => Ok(Pending { session, ground, plan, lock, operation: operation.to_owned(), wanted }),
         Err(refusal) => {
             give_back(&ground, lock).await;
             Err(refusal)
@@ -53,21 +53,10 @@ pub(super) async fn begin_as(
     }
 }
 
-/// Makes a session want other objects than the stack's.
-pub(super) fn want(session: &mut Session, desired: Vec<Desired>) -> Result<(), Diagnostics> {
-    session.compiled.graph = ResourceGraph::build(&desired)?;
-    session.compiled.desired = desired;
-    Ok(())
-}
-
-/// What is wrong, with the files that it stands in.
-pub(super) fn stopped(session: &Session, diagnostics: Diagnostics) -> Refusal {
-    Refusal::Failed(Stopped::from(diagnostics).within(session.compiled.stack.sources()))
-}
-
-async fn plan_under_lock(session: &Session, ground: &Ground) -> Result<Plan, Refusal> {
+async fn plan_under_lock(session: &Session, request: &Request, wanted: Option<Vec<Desired>>, ground: &Ground) -> Result<Plan, Refusal> {
     ground.no_unfinished(true)?;
-    let plan = super::plan(session).await.map_err(|wrong| stopped(session, wrong))?;
+    let basis = wanted.map(|desired| Basis { desired, prior: None });
+    let plan = super::plan_for(session, request, basis).await?;
     commit::expect_revision(ground, plan.revision)?;
     Ok(plan)
 }
@@ -128,13 +117,13 @@ impl Pending {
         interrupt: watch::Receiver<Interrupt>,
     ) -> Result<Outcome, Refusal> {
         if self.plan.findings.has_errors() {
-            return Err(stopped(&self.session, self.plan.findings.clone()));
+            return Err(Refusal::Failed(self.plan.findings.clone()));
         }
         let missing = self.unanswered(given);
         if !missing.is_empty() {
             return Err(Refusal::NoConsent(missing.into_iter().cloned().collect()));
         }
-        let kept = self.kept();
+        let kept = self.kept()?;
         if self.plan.changes.is_empty() && kept.is_empty() {
             let mut outcome = Outcome::untouched(self.plan.revision);
             outcome.ending = Ending::Applied;
@@ -152,13 +141,15 @@ impl Pending {
 
     /// Objects that stay as they are and whose records don't: the stack says where they stand in another line, or the
     /// server called a change of words none.
-    fn kept(&self) -> Vec<Desired> {
+    fn kept(&self) -> Result<Vec<Desired>, Diagnostic> {
         let unchanged: BTreeSet<_> = self.plan.unchanged.iter().collect();
+        let records = self.ground.store.load()?.prior.objects;
         let stale = |desired: &&Desired| {
             let key = desired.key();
-            unchanged.contains(&key) && self.session.state.prior.objects.get(&key).is_none_or(|prior| commit::is_outdated(prior, desired))
+            unchanged.contains(&key) && records.get(&key).is_none_or(|prior| commit::is_outdated(prior, desired))
         };
-        self.session.compiled.desired.iter().filter(stale).cloned().collect()
+        let wanted = self.wanted.as_ref().unwrap_or(&self.session.compiled.desired);
+        Ok(wanted.iter().filter(stale).cloned().collect())
     }
 }
 

@@ -28,17 +28,19 @@ pub(super) struct Ground {
 
 impl Ground {
     /// The ground of a session.
-    pub fn of(session: &Session, request: &Request, operation: &str) -> Self {
+    ///
+    /// # Errors
+    /// The cluster doesn't say which one it is.
+    pub async fn of(session: &Session, request: &Request) -> Result<Self, Diagnostic> {
         let process = &request.process;
-        let command = format!("spai {operation} {}", request.stack_dir.display());
-        Self {
-            identity: session.compiled.resolved.identity.clone(),
-            target: session.target.clone(),
+        Ok(Self {
+            identity: session.identity().clone(),
+            target: session.cluster.target(session.root_namespace()).await?,
             cluster: session.cluster.clone(),
             store: session.store.clone(),
             by: process.who(),
-            holder: Holder::this_process(&process.user, &process.host, command, Timestamp::now()),
-        }
+            holder: Holder::this_process(&process.user, &process.host, &process.command, Timestamp::now()),
+        })
     }
 
     /// The state's folder, in which journal and lock are too.

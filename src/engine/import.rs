@@ -1,28 +1,30 @@
 //! `spai import`: objects that somebody else made become the stack's, without a change beyond what the stack says.
 
 use super::apply::{Pending, begin_as};
-use super::{Refusal, Request};
+use super::{Refusal, Request, Session};
 use crate::resource::{Diagnostic, Diagnostics, ObjectKey};
 
-/// Makes the plan that takes these objects over and does nothing else (`spai apply --adopt` does it for all). To adopt
-/// them is what was asked for: whoever carries it out consents to that.
+/// Makes the plan that takes these objects over and does nothing else (`spai apply --adopt` does it for all). To
+/// adopt them is what was asked for: whoever carries it out consents to that.
 ///
 /// # Errors
 /// The stack has no such object; else as [`super::apply::begin`].
 pub async fn begin(request: &Request, keys: &[ObjectKey]) -> Result<Pending, Refusal> {
     let mut narrowed = request.clone();
     narrowed.filter.targets = keys.iter().map(target).collect();
-    begin_as(&narrowed, "import", |session| {
-        let missing = keys.iter().filter(|key| !session.compiled.desired.iter().any(|desired| is_meant(key, &desired.key())));
-        let unknown: Vec<Diagnostic> = missing
-            .map(|key| {
-                Diagnostic::error("import::not_in_stack", format!("the stack has no {key}"))
-                    .help("put it into the stack first (a file under manifests/ will do), then import it")
-            })
-            .collect();
-        if unknown.is_empty() { Ok(()) } else { Err(Diagnostics(unknown).into()) }
-    })
-    .await
+    narrowed.adopt = true;
+    let session = Session::open(&narrowed).await?;
+    let missing = keys.iter().filter(|key| !session.compiled.desired.iter().any(|desired| is_meant(key, &desired.key())));
+    let unknown: Vec<Diagnostic> = missing
+        .map(|key| {
+            Diagnostic::error("import::not_in_stack", format!("the stack has no {key}"))
+                .help("put it into the stack first (a file under manifests/ will do), then import it")
+        })
+        .collect();
+    if !unknown.is_empty() {
+        return Err(Diagnostics(unknown).into());
+    }
+    begin_as(session, &narrowed, "import", None).await
 }
 
 /// Whether what somebody wrote, perhaps without the group, means this object.

@@ -1,6 +1,5 @@
 //! Why a run doesn't even begin, or isn't carried out: typed, for the exit code depends on it.
 
-use super::Stopped;
 use crate::plan::Consent;
 use crate::resource::{Diagnostic, Diagnostics};
 use crate::state::LockError;
@@ -9,7 +8,7 @@ use crate::state::LockError;
 #[derive(Debug)]
 pub enum Refusal {
     /// Something is wrong with the stack, the plan, the cluster or the state: exit code 1.
-    Failed(Stopped),
+    Failed(Diagnostics),
     /// The plan does something that needs consent, and it wasn't given: exit code 1.
     NoConsent(Vec<Consent>),
     /// A run was killed or stopped before it was over: it has to be finished or undone first: exit code 4.
@@ -29,11 +28,11 @@ impl Refusal {
     }
 
     /// What to say.
-    pub fn stopped(self) -> Stopped {
+    pub fn diagnostics(self) -> Diagnostics {
         match self {
-            Self::Failed(stopped) => stopped,
+            Self::Failed(diagnostics) => diagnostics,
             Self::Unfinished(diagnostic) | Self::Held(diagnostic) => diagnostic.into(),
-            Self::NoConsent(consents) => Diagnostics(consents.into_iter().map(no_consent).collect()).into(),
+            Self::NoConsent(consents) => Diagnostics(consents.into_iter().map(no_consent).collect()),
         }
     }
 }
@@ -43,15 +42,9 @@ fn no_consent(consent: Consent) -> Diagnostic {
     Diagnostic::error("apply::no_consent", consent.text).help(format!("`{}` consents to it", consent.kind.flag()))
 }
 
-impl From<Stopped> for Refusal {
-    fn from(stopped: Stopped) -> Self {
-        Self::Failed(stopped)
-    }
-}
-
 impl From<Diagnostics> for Refusal {
     fn from(diagnostics: Diagnostics) -> Self {
-        Self::Failed(diagnostics.into())
+        Self::Failed(diagnostics)
     }
 }
 

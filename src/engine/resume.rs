@@ -50,7 +50,7 @@ async fn go(
     interrupt: watch::Receiver<Interrupt>,
 ) -> Result<Option<Outcome>, Refusal> {
     let session = Session::open(request).await?;
-    let ground = Ground::of(&session, request, if way == Way::Forward { "apply --resume" } else { "apply --rollback" });
+    let ground = Ground::of(&session, request).await?;
     if ground.unfinished()?.is_none() {
         return Ok(None);
     }

@@ -1,7 +1,7 @@
 //! `spai rollback`: the revision before, or any one that is kept, is applied again, as a new revision.
 
-use super::apply::{Pending, begin_as, want};
-use super::{Refusal, Request};
+use super::apply::{Pending, begin_as};
+use super::{Refusal, Request, Session};
 use crate::resource::{Declared, Desired, Diagnostic, Lifecycle, Prior, PriorSet};
 use crate::state::StateStore as _;
 
@@ -10,7 +10,7 @@ use crate::state::StateStore as _;
 /// # Errors
 /// There is no such revision; else as [`super::apply::begin`].
 pub async fn begin(request: &Request, to: Option<u64>) -> Result<Pending, Refusal> {
-    let session = super::Session::open(request).await?;
+    let session = Session::open(request).await?;
     let newest = session.store.head()?.map_or(0, |head| head.revision);
     let to = match to {
         Some(to) => to,
@@ -30,8 +30,7 @@ pub async fn begin(request: &Request, to: Option<u64>) -> Result<Pending, Refusa
             .into());
     }
     let then = session.store.revision(to)?;
-    drop(session);
-    begin_as(request, &format!("rollback to {to}"), |session| Ok(want(session, wanted(then))?)).await
+    begin_as(session, request, &format!("rollback to {to}"), Some(wanted(then))).await
 }
 
 /// What a revision wanted.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt as _;
 use serde::Serialize;
 
-use super::Session;
+use super::{Request, Session};
 use crate::admission::symptoms::Symptom;
 use crate::admission::{Readiness, readiness};
 use crate::cluster::{ClusterError, diagnose};
@@ -77,8 +77,8 @@ impl Status {
 ///
 /// # Errors
 /// A kind can't be listed, or the state can't be read: an object that wasn't looked at is never called missing.
-pub async fn status(session: &Session) -> Result<Status, Diagnostics> {
-    let identity = session.compiled.resolved.identity.clone();
+pub async fn status(session: &Session, request: &Request) -> Result<Status, Diagnostics> {
+    let identity = session.identity().clone();
     let snapshot = session.store.load()?;
     let live = list(session, snapshot.prior.objects.keys().map(ObjectKey::group_kind).collect()).await?;
     let mut objects = BTreeMap::new();
@@ -93,12 +93,12 @@ pub async fn status(session: &Session) -> Result<Status, Diagnostics> {
             objects.insert(key.clone(), status);
         }
     }
-    let filter = &session.filter;
-    let mut objects: Vec<ObjectStatus> = objects.into_values().filter(|status| filter.matches(&status.key, &status.scope)).collect();
+    let filter = &request.filter;
+    let mut objects: Vec<ObjectStatus> = objects.into_values().filter(|status| filter.selects(&status.key, &status.scope)).collect();
     explain(session, &mut objects).await?;
     Ok(Status {
         identity,
-        target: session.target.clone(),
+        target: session.cluster.target(session.root_namespace()).await.map_err(Diagnostic::from)?,
         revision: session.store.history()?.into_iter().next(),
         unfinished: unfinished(session)?,
         objects,
@@ -123,7 +123,7 @@ async fn list(session: &Session, kinds: BTreeSet<GroupKind>) -> Result<BTreeMap<
     let known = session.cluster.kinds().await?;
     // A kind that the cluster no longer has took its objects with it.
     let kinds: Vec<_> = kinds.iter().filter_map(|kind| known.get(kind).cloned()).collect();
-    let selector = session.compiled.resolved.identity.label_selector();
+    let selector = session.identity().label_selector();
     let lists = session.cluster.list_many(&kinds, Some(&selector), AT_ONCE).await?;
     Ok(lists.into_iter().flatten().map(|object| (object.key(), object)).collect())
 }

@@ -6,7 +6,9 @@
 mod change;
 mod filter;
 mod model;
+mod record;
 
 pub use change::{Action, Cause, Change, Conflict, Decided, FieldChange, Propagation, Shown, Write};
 pub use filter::Filter;
 pub use model::{Consent, ConsentKind, Plan, Summary, Target};
+pub use record::record;
