@@ -119,7 +119,7 @@ async fn a_full_quota_is_final_and_named_with_its_numbers() {
 }
 
 #[tokio::test]
-async fn pod_security_and_policies_are_final_for_deployments_and_stateful_sets() {
+async fn pod_security_is_final_for_deployments_and_stateful_sets() {
     let Some(plane) = support::control_plane() else { return };
     let (cluster, namespace) = (plane.cluster().await, plane.namespace("refused"));
     plane.kubectl_out(&["label", "namespace", &namespace, "pod-security.kubernetes.io/enforce=restricted"]);
@@ -134,6 +134,31 @@ async fn pod_security_and_policies_are_final_for_deployments_and_stateful_sets()
     apply_warned(&cluster, &set).await;
     let symptom = until_told(&cluster, &set.key(), "Pod Security refuses its pods").await;
     assert!(terminal(&symptom) && !symptom.text.contains("set-0"), "{symptom:?}");
+}
+
+#[tokio::test]
+async fn a_policy_that_refuses_pods_is_final_and_told_in_its_own_words() {
+    let Some(plane) = support::control_plane() else { return };
+    let (cluster, namespace) = (plane.cluster().await, plane.namespace("policy"));
+    let name = support::unique("no-latest");
+    let policy = object(
+        json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name},
+        "spec": {"failurePolicy": "Fail", "matchConstraints": {"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]},
+            "validations": [{"expression": "object.spec.containers.all(c, !c.image.endsWith(':latest'))", "message": "images are pinned here"}]}}),
+    );
+    let binding = object(
+        json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name},
+        "spec": {"policyName": name, "validationActions": ["Deny"], "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": &*namespace}}}}}),
+    );
+    apply(&cluster, &policy).await;
+    apply(&cluster, &binding).await;
+    let probe = || plane.kubectl().args(["-n", &namespace, "run", "probe", "--image=r/a:latest", "--dry-run=server"]).output().unwrap();
+    support::eventually("the policy is in force", || !probe().status.success());
+    let wanted = deployment(&namespace, 2, "r/app:latest", "ok");
+    apply(&cluster, &wanted).await;
+    let symptom = until_told(&cluster, &wanted.key(), "a policy refuses its pods").await;
+    assert!(terminal(&symptom) && symptom.text.ends_with("denied request: images are pinned here"), "{symptom:?}");
+    plane.kubectl_out(&["delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", &name]);
 }
 
 async fn apply_warned(cluster: &Cluster, object: &Object) {

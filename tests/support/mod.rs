@@ -260,7 +260,8 @@ pub fn spai(folder: &Path) -> Command {
             command.env_remove(&name);
         }
     }
-    command.current_dir(folder).env("NO_COLOR", "1");
+    // The key that state is encrypted with is made there, not in the configuration of whoever runs the tests.
+    command.current_dir(folder).env("NO_COLOR", "1").env("XDG_CONFIG_HOME", folder.join(".test-config"));
     command
 }
 
