@@ -1,0 +1,366 @@
+//! Edges that objects imply of themselves: a namespace before its content, what pods read before the pods, …
+//!
+//! Two choices among them. A disruption budget comes before the workload: it selects pods by labels, so it needs none to
+//! be there, and no pod is ever without it. An autoscaler comes after its target: before, it would only complain, and a
+//! replica count is handed over once the workload stands.
+//!
+//! What constrains a whole namespace (quotas, a default-deny policy) would need an edge to each of its workloads, which
+//! grows with the product; such constraints and workloads meet at a *gate* instead.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use crate::resource::{EdgeReason, Object};
+
+use super::nodes::{Gate, Nodes};
+
+/// A selector that finds more workloads than this is taken for one that finds all of the namespace's.
+const FEW: usize = 64;
+
+/// Who waits for whom, as found in the objects.
+pub(super) trait Sink {
+    /// `from` comes after `to`.
+    fn edge(&mut self, from: usize, to: usize, reason: EdgeReason);
+    /// What passes the gate comes after `object`.
+    fn guard(&mut self, object: usize, gate: Gate);
+    /// `object` comes after what stands at the gate.
+    fn pass(&mut self, object: usize, gate: Gate);
+}
+
+/// Finds all implied edges.
+pub(super) fn find<S: Sink>(nodes: &Nodes<'_>, sink: &mut S) {
+    let mut finder = Finder { nodes, sink, pods: PodIndex::of(nodes), bindings: bindings_of_accounts(nodes) };
+    for index in 0..nodes.len() {
+        finder.of_object(index);
+    }
+}
+
+struct Finder<'n, 'o, S> {
+    nodes: &'n Nodes<'o>,
+    sink: &'n mut S,
+    pods: PodIndex,
+    /// Bindings by the service account (namespace, name) that they give rights to.
+    bindings: HashMap<(String, String), Vec<usize>>,
+}
+
+impl<S: Sink> Finder<'_, '_, S> {
+    fn of_object(&mut self, index: usize) {
+        let object = self.nodes.object(index);
+        let gvk = object.gvk();
+        if let Some(namespace) = object.namespace() {
+            self.after(index, "", "Namespace", None, namespace, EdgeReason::Containment);
+        }
+        for crd in self.nodes.definitions(&gvk.group, &gvk.kind) {
+            self.sink.edge(index, *crd, EdgeReason::Definition);
+        }
+        if object.pod_template().is_some() {
+            self.of_workload(index, object);
+        }
+        let spec = &object.value()["spec"];
+        match (gvk.group.as_str(), gvk.kind.as_str()) {
+            ("", "ResourceQuota") => {
+                self.guard_namespace(index, object);
+                if let Some(namespace) = object.namespace() {
+                    self.sink.guard(index, Gate::Counted(namespace.to_owned()));
+                }
+            }
+            ("", "LimitRange") => self.guard_namespace(index, object),
+            ("networking.k8s.io", "NetworkPolicy") => self.before_selected(index, object, &spec["podSelector"]),
+            ("policy", "PodDisruptionBudget") => self.before_selected(index, object, &spec["selector"]),
+            ("", "Service") => {
+                self.counted(index, object);
+                self.before_selected_exactly(index, object, &spec["selector"]);
+            }
+            ("", "ConfigMap") => self.counted(index, object),
+            ("", "Secret") => self.of_secret(index, object),
+            ("", "PersistentVolumeClaim") => {
+                self.counted(index, object);
+                self.class(index, "storage.k8s.io", "StorageClass", &spec["storageClassName"]);
+                if let Some(volume) = text(&spec["volumeName"]) {
+                    self.after(index, "", "PersistentVolume", None, volume, EdgeReason::Use);
+                }
+            }
+            ("", "PersistentVolume") => self.class(index, "storage.k8s.io", "StorageClass", &spec["storageClassName"]),
+            ("", "ServiceAccount") => self.of_service_account(index, object),
+            ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => self.of_binding(index, object),
+            ("networking.k8s.io", "Ingress") => self.of_ingress(index, object),
+            ("networking.k8s.io", "IngressClass") => {}
+            ("gateway.networking.k8s.io", _) => self.of_gateway_api(index, object),
+            ("admissionregistration.k8s.io", kind) => self.of_admission(index, object, kind),
+            ("apiregistration.k8s.io", "APIService") => self.behind_service(index, &spec["service"]),
+            ("discovery.k8s.io", "EndpointSlice") => {
+                if let Some(service) = object.label("kubernetes.io/service-name") {
+                    self.after(index, "", "Service", object.namespace(), service, EdgeReason::Target);
+                }
+            }
+            ("", "Endpoints") => self.after(index, "", "Service", object.namespace(), object.name(), EdgeReason::Target),
+            _ => {}
+        }
+        for service in self.nodes.api_services(&gvk.group, &gvk.version) {
+            self.sink.edge(index, *service, EdgeReason::Definition);
+        }
+        // Autoscalers of all makes.
+        if let Some(name) = text(&spec["scaleTargetRef"]["name"]) {
+            let kind = text(&spec["scaleTargetRef"]["kind"]).unwrap_or("Deployment");
+            let group = text(&spec["scaleTargetRef"]["apiVersion"]).map_or("apps", group_of);
+            self.after(index, group, kind, object.namespace(), name, EdgeReason::Target);
+        }
+    }
+
+    fn of_workload(&mut self, index: usize, object: &Object) {
+        let namespace = object.namespace();
+        self.sink.pass(index, Gate::Namespace(namespace.unwrap_or_default().to_owned()));
+        self.sink.pass(index, Gate::Cluster);
+        let Some(references) = object.pod_references() else { return };
+        for (kind, reads) in [("ConfigMap", &references.config_maps), ("Secret", &references.secrets)] {
+            for (name, _) in reads {
+                self.after(index, "", kind, namespace, name, EdgeReason::Use);
+            }
+        }
+        for name in &references.pull_secrets {
+            self.after(index, "", "Secret", namespace, name, EdgeReason::Use);
+        }
+        for name in &references.claims {
+            self.after(index, "", "PersistentVolumeClaim", namespace, name, EdgeReason::Use);
+        }
+        let classes = [
+            ("scheduling.k8s.io", "PriorityClass", &references.priority_class),
+            ("node.k8s.io", "RuntimeClass", &references.runtime_class),
+        ];
+        for (group, kind, name) in classes {
+            if let Some(name) = name {
+                self.after(index, group, kind, None, name, EdgeReason::Use);
+            }
+        }
+        for name in &references.storage_classes {
+            self.after(index, "storage.k8s.io", "StorageClass", None, name, EdgeReason::Use);
+        }
+        let account = references.service_account.as_deref().unwrap_or("default");
+        self.after(index, "", "ServiceAccount", namespace, account, EdgeReason::Use);
+        if let Some(bindings) = self.bindings.get(&(namespace.unwrap_or_default().to_owned(), account.to_owned())) {
+            for binding in bindings {
+                self.sink.edge(index, *binding, EdgeReason::Use);
+            }
+        }
+        if object.kind() == "StatefulSet"
+            && let Some(service) = text(&object.value()["spec"]["serviceName"])
+        {
+            self.after(index, "", "Service", namespace, service, EdgeReason::Use);
+        }
+    }
+
+    fn of_secret(&mut self, index: usize, object: &Object) {
+        self.counted(index, object);
+        if object.value()["type"] == "kubernetes.io/service-account-token"
+            && let Some(account) = object.annotation("kubernetes.io/service-account.name")
+        {
+            self.after(index, "", "ServiceAccount", object.namespace(), account, EdgeReason::Use);
+        }
+    }
+
+    fn of_service_account(&mut self, index: usize, object: &Object) {
+        for list in ["secrets", "imagePullSecrets"] {
+            for name in items(&object.value()[list]).filter_map(|item| text(&item["name"])) {
+                self.after(index, "", "Secret", object.namespace(), name, EdgeReason::Use);
+            }
+        }
+    }
+
+    fn of_binding(&mut self, index: usize, object: &Object) {
+        let role = &object.value()["roleRef"];
+        if let Some((kind, name)) = text(&role["kind"]).zip(text(&role["name"])) {
+            let namespace = if kind == "Role" { object.namespace() } else { None };
+            self.after(index, "rbac.authorization.k8s.io", kind, namespace, name, EdgeReason::Use);
+        }
+        for (namespace, name) in accounts_of(object) {
+            self.after(index, "", "ServiceAccount", Some(&namespace), &name, EdgeReason::Use);
+        }
+    }
+
+    fn of_ingress(&mut self, index: usize, object: &Object) {
+        let spec = &object.value()["spec"];
+        self.class(index, "networking.k8s.io", "IngressClass", &spec["ingressClassName"]);
+        let paths = items(&spec["rules"]).flat_map(|rule| items(&rule["http"]["paths"])).map(|path| &path["backend"]);
+        for backend in paths.chain([&spec["defaultBackend"]]) {
+            if let Some(service) = text(&backend["service"]["name"]) {
+                self.after(index, "", "Service", object.namespace(), service, EdgeReason::Target);
+            }
+        }
+        for secret in items(&spec["tls"]).filter_map(|tls| text(&tls["secretName"])) {
+            self.after(index, "", "Secret", object.namespace(), secret, EdgeReason::Use);
+        }
+    }
+
+    fn of_gateway_api(&mut self, index: usize, object: &Object) {
+        let spec = &object.value()["spec"];
+        let own = object.namespace();
+        self.class(index, "gateway.networking.k8s.io", "GatewayClass", &spec["gatewayClassName"]);
+        let certificates = items(&spec["listeners"]).flat_map(|listener| items(&listener["tls"]["certificateRefs"]));
+        for (references, group, kind, reason) in [
+            (items(&spec["parentRefs"]).collect::<Vec<_>>(), "gateway.networking.k8s.io", "Gateway", EdgeReason::Target),
+            (items(&spec["rules"]).flat_map(|rule| items(&rule["backendRefs"])).collect(), "", "Service", EdgeReason::Target),
+            (certificates.collect(), "", "Secret", EdgeReason::Use),
+        ] {
+            for reference in references {
+                let Some(name) = text(&reference["name"]) else { continue };
+                let group = reference["group"].as_str().unwrap_or(group);
+                let kind = text(&reference["kind"]).unwrap_or(kind);
+                self.after(index, group, kind, text(&reference["namespace"]).or(own), name, reason);
+            }
+        }
+    }
+
+    /// Policies before what they judge; a webhook after the workload that answers for it, for until then it refuses all.
+    fn of_admission(&mut self, index: usize, object: &Object, kind: &str) {
+        let spec = &object.value()["spec"];
+        match kind {
+            "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy" => self.sink.guard(index, Gate::Cluster),
+            "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding" => {
+                let policy = kind.trim_end_matches("Binding");
+                if let Some(name) = text(&spec["policyName"]) {
+                    self.after(index, "admissionregistration.k8s.io", policy, None, name, EdgeReason::Use);
+                }
+                self.sink.guard(index, Gate::Cluster);
+            }
+            _ => {
+                for webhook in items(&object.value()["webhooks"]) {
+                    self.behind_service(index, &webhook["clientConfig"]["service"]);
+                }
+            }
+        }
+    }
+
+    /// After a Service, and after the workloads that it leads to.
+    fn behind_service(&mut self, index: usize, reference: &Value) {
+        let (namespace, Some(name)) = (text(&reference["namespace"]), text(&reference["name"])) else { return };
+        let Some(service) = self.nodes.find("", "Service", namespace, name) else { return };
+        self.sink.edge(index, service, EdgeReason::Use);
+        let selector = &self.nodes.object(service).value()["spec"]["selector"];
+        for workload in self.pods.selected(self.nodes, namespace.unwrap_or_default(), selector).unwrap_or_default() {
+            self.sink.edge(index, workload, EdgeReason::Use);
+        }
+    }
+
+    /// Before the workloads whose pods a label selector finds.
+    fn before_selected(&mut self, index: usize, object: &Object, selector: &Value) {
+        let labels = &selector["matchLabels"];
+        let plain = selector.get("matchExpressions").is_none();
+        match self.pods.selected(self.nodes, object.namespace().unwrap_or_default(), labels).filter(|_| plain) {
+            Some(found) => found.into_iter().for_each(|workload| self.sink.edge(workload, index, EdgeReason::Constraint)),
+            None => self.guard_namespace(index, object),
+        }
+    }
+
+    /// The same for a Service: one without a selector leads to nobody.
+    fn before_selected_exactly(&mut self, index: usize, object: &Object, selector: &Value) {
+        if selector.as_object().is_none_or(serde_json::Map::is_empty) {
+            return;
+        }
+        match self.pods.selected(self.nodes, object.namespace().unwrap_or_default(), selector) {
+            Some(found) => found.into_iter().for_each(|workload| self.sink.edge(workload, index, EdgeReason::Use)),
+            None => self.guard_namespace(index, object),
+        }
+    }
+
+    fn guard_namespace(&mut self, index: usize, object: &Object) {
+        if let Some(namespace) = object.namespace() {
+            self.sink.guard(index, Gate::Namespace(namespace.to_owned()));
+        }
+    }
+
+    /// A quota counts it.
+    fn counted(&mut self, index: usize, object: &Object) {
+        if let Some(namespace) = object.namespace() {
+            self.sink.pass(index, Gate::Counted(namespace.to_owned()));
+        }
+    }
+
+    fn class(&mut self, index: usize, group: &str, kind: &str, name: &Value) {
+        if let Some(name) = text(name) {
+            self.after(index, group, kind, None, name, EdgeReason::Use);
+        }
+    }
+
+    fn after(&mut self, index: usize, group: &str, kind: &str, namespace: Option<&str>, name: &str, reason: EdgeReason) {
+        if let Some(to) = self.nodes.find(group, kind, namespace, name).filter(|to| *to != index) {
+            self.sink.edge(index, to, reason);
+        }
+    }
+}
+
+/// Workloads by the labels of their pods.
+struct PodIndex {
+    by_label: HashMap<(String, String, String), Vec<usize>>,
+}
+
+impl PodIndex {
+    fn of(nodes: &Nodes<'_>) -> Self {
+        let mut by_label: HashMap<(String, String, String), Vec<usize>> = HashMap::new();
+        for index in 0..nodes.len() {
+            let object = nodes.object(index);
+            let namespace = object.namespace().unwrap_or_default();
+            for (name, value) in pod_labels(object) {
+                by_label.entry((namespace.to_owned(), name.to_owned(), value.to_owned())).or_default().push(index);
+            }
+        }
+        Self { by_label }
+    }
+
+    /// The workloads whose pods have these labels; None where they are all or many.
+    fn selected(&self, nodes: &Nodes<'_>, namespace: &str, labels: &Value) -> Option<Vec<usize>> {
+        let labels: Vec<(&str, &str)> =
+            labels.as_object()?.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
+        let of = |(name, value): &(&str, &str)| {
+            self.by_label.get(&(namespace.to_owned(), (*name).to_owned(), (*value).to_owned())).map_or(&[][..], Vec::as_slice)
+        };
+        let candidates = labels.iter().map(of).min_by_key(|found| found.len())?;
+        if candidates.len() > FEW {
+            return None;
+        }
+        let has_all = |index: &&usize| {
+            let pod: BTreeMap<&str, &str> = pod_labels(nodes.object(**index)).collect();
+            labels.iter().all(|(name, value)| pod.get(name) == Some(value))
+        };
+        Some(candidates.iter().filter(has_all).copied().collect())
+    }
+}
+
+fn pod_labels(object: &Object) -> impl Iterator<Item = (&str, &str)> {
+    let labels = object.pod_template().and_then(|template| template["metadata"]["labels"].as_object());
+    labels.into_iter().flatten().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+}
+
+fn bindings_of_accounts(nodes: &Nodes<'_>) -> HashMap<(String, String), Vec<usize>> {
+    let mut bindings: HashMap<(String, String), Vec<usize>> = HashMap::new();
+    for index in 0..nodes.len() {
+        let object = nodes.object(index);
+        if matches!(object.kind(), "RoleBinding" | "ClusterRoleBinding") {
+            for account in accounts_of(object) {
+                bindings.entry(account).or_default().push(index);
+            }
+        }
+    }
+    bindings
+}
+
+/// The service accounts that a binding gives rights to.
+fn accounts_of(binding: &Object) -> Vec<(String, String)> {
+    let own = binding.namespace().unwrap_or_default();
+    let accounts = items(&binding.value()["subjects"]).filter(|subject| subject["kind"] == "ServiceAccount");
+    accounts
+        .filter_map(|subject| Some((text(&subject["namespace"]).unwrap_or(own).to_owned(), text(&subject["name"])?.to_owned())))
+        .collect()
+}
+
+fn group_of(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+fn text(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| !text.is_empty())
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
