@@ -10,6 +10,7 @@ use super::inputs::InputValue;
 use super::layer::Layered;
 use super::load::Stack;
 use super::node::{Node, NodeValue};
+use super::reference::is_template;
 use super::{ResolveOptions, inputs, names, naming};
 
 /// A stack in an environment, layered.
@@ -144,7 +145,10 @@ impl<'s> Draft<'s> {
 
     /// Whether a tier's tenants share their services' instances.
     pub fn is_pooled(&self, tier: &str) -> bool {
-        self.tiers.get(tier).and_then(|tier| tier.node.get("isolation")).and_then(Node::as_str) == Some("pooled")
+        let isolation = self.tiers.get(tier).and_then(|tier| tier.node.get("isolation"));
+        // What is wrong with it is told where the tier is decoded.
+        let scope = Scope { tier: Some(tier), ..Scope::default() };
+        isolation.is_some_and(|node| Evaluation::new(self, scope, &mut Diagnostics::default()).node(node).as_str() == Some("pooled"))
     }
 
     /// Where the instance of a service runs that something in `place` talks to; or why there is none.
@@ -237,7 +241,8 @@ impl<'s> Draft<'s> {
     /// Finds out where a service runs.
     fn deploy(&mut self, service: &'s str, file: &'s Node, options: &ResolveOptions, diagnostics: &mut Diagnostics) {
         let general = self.voices(None, None).service(service, file, options.strategy, diagnostics);
-        let scope = match general.node.get("scope").and_then(Node::as_str) {
+        let said = general.node.get("scope").map(|node| Evaluation::new(self, Scope::default(), diagnostics).node(node));
+        let scope = match said.as_ref().and_then(Node::as_str) {
             Some("environment") => "environment",
             Some("tier") => "tier",
             _ => "tenant",
@@ -342,7 +347,7 @@ fn not_for(tier: &str, tiers: &Node) -> Absence {
 /// The scope decides how many instances there are, so it can't depend on whose they are.
 fn check_scope(layered: &Layered, scope: &str, diagnostics: &mut Diagnostics) {
     let Some(said) = layered.node.get("scope") else { return };
-    if said.as_str().is_some_and(|said| said != scope) {
+    if said.as_str().is_some_and(|said| said != scope && !is_template(said)) {
         diagnostics.push(
             Diagnostic::error("stack::scope_differs", "a service's scope is the same for all tiers and tenants")
                 .at(&said.origin, format!("elsewhere it is `{scope}`"))

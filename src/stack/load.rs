@@ -163,7 +163,9 @@ impl Stack {
                     .at(&self.root().origin, "`name = \"…\"` is missing")
                     .help("begin stack.toml with `name = \"…\"`: lower-case letters, digits and dashes"),
             ),
-            Some(name) => naming::check_stack_name(&self.name, &name.origin, diagnostics),
+            Some(name) if name.as_str().is_some() => naming::check_stack_name(&self.name, &name.origin, diagnostics),
+            // Its shape has been complained about.
+            Some(_) => {}
         }
         if self.environments.is_empty() {
             diagnostics.push(

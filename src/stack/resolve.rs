@@ -94,6 +94,7 @@ impl Resolver<'_, '_> {
             deletes: budget?,
             places,
             manifests,
+            inputs: self.draft.inputs.iter().map(|(name, input)| (name.clone(), input.node.origin.clone())).collect(),
             moved,
             patches,
         })

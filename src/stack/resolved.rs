@@ -32,6 +32,8 @@ pub struct Resolved {
     pub places: Vec<Place>,
     /// Objects taken as they are.
     pub manifests: Vec<Manifest>,
+    /// Where the value of each declared input came from (never the value): a file's line, `command line`, `environment SPAI_INPUT_…`.
+    pub inputs: BTreeMap<String, Origin>,
     /// Renames: from and to.
     pub moved: Vec<(String, String, Origin)>,
     /// `[[patch]]` of stack and environment files (a service's and a tenant's stand in their places).

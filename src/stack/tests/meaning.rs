@@ -291,6 +291,9 @@ fn inputs_come_from_the_nearest_source() {
     assert_eq!(seen(&texts, &options), [ConfigValue::Integer(3), text("v"), text("o")]);
     options.inputs.insert("size".to_owned(), "4".to_owned());
     assert_eq!(seen(&texts, &options)[0], ConfigValue::Integer(4));
+    let origins = resolve_with(&texts, &options).0.unwrap().inputs;
+    let origins: Vec<String> = origins.values().map(ToString::to_string).collect();
+    assert_eq!(origins, ["environment SPAI_INPUT_API_KEY", "environment OTHER", "command line"]);
 }
 
 #[test]
@@ -416,4 +419,17 @@ fn when_and_unset_are_names_like_others_where_names_stand() {
     let texts = [("stack.toml", "name = 'shop'\n[tiers.unset]\n[labels]\nwhen = 'now'\nunset = 'x'"), ("tenants/a.toml", "tier = 'unset'")];
     let resolved = resolve(&texts);
     assert_eq!(place(&resolved, "shop-dev-a").labels.keys().collect::<Vec<_>>(), ["unset", "when"]);
+}
+
+#[test]
+fn what_decides_about_instances_may_be_a_reference() {
+    let texts = [
+        ("stack.toml", "name = 'shop'\n[tiers.free]\nisolation = '${environment.isolation}'\n[inputs.scope]\ndefault = 'tier'"),
+        ("environments/dev.toml", "cluster = { context = '*' }\nvalues.isolation = 'pooled'"),
+        ("services/web.toml", "scope = '${input.scope}'\ntiers = ['${tier.name}']"),
+        ("tenants/a.toml", "tier = 'free'"),
+    ];
+    let resolved = resolve(&texts);
+    assert_eq!(namespaces(&resolved), ["shop-dev-tier-free"]);
+    assert_eq!(instance(&resolved, "shop-dev-tier-free", "web").spec.scope, Some(crate::stack::model::InstanceScope::Tier));
 }
