@@ -77,6 +77,11 @@ impl Cluster {
             config.proxy_url = None;
         }
         let client = kube::Client::try_from(config).map_err(|error| {
+            if let kube::Error::ProxyProtocolDisabled { .. } | kube::Error::ProxyProtocolUnsupported { .. } = error {
+                let message = format!("the API server of the context `{context}` is to be reached through a proxy, which spai can't do");
+                return Diagnostic::error("cluster::proxy", message)
+                    .help("if it can be reached directly, add its host to NO_PROXY (the proxy comes from HTTPS_PROXY or the kubeconfig's `proxy-url`)");
+            }
             Diagnostic::error("cluster::configuration", format!("the context `{context}` can't be used: {}", chain(&error)))
                 .help("`kubectl --context` with the same name shows whether the kubeconfig works at all")
         })?;
