@@ -1,5 +1,6 @@
 //! The way forward: wave by wave, each journalled before it is sent and ready before the next one begins.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -131,7 +132,6 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                 }
             }
             let sent = self.send(write, base.as_ref(), &planned.key).await;
-            self.note_outage(sent.as_ref().err());
             match sent {
                 Ok(Answer { hit_existing: true, after: Some(after) }) => return self.hit(planned, after),
                 Ok(answer) => return Ok(Effect { before: base, after: answer.after, hit_existing: false }),
@@ -229,7 +229,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     }
 
     /// Waits until a replaced object is gone.
-    async fn until_gone(&self, planned: &Planned, going: Object) -> Result<(), Stop> {
+    async fn until_gone(&self, planned: &Arc<Planned>, going: Object) -> Result<(), Stop> {
         self.settle(vec![Awaited::new(planned, Some(going), Goal::Gone)], self.options.timeout).await
     }
 

@@ -149,7 +149,6 @@ fn is_leaf(value: Option<&Value>) -> bool {
 /// The first place of `wanted` at which `live` has neither `base`'s value nor `wanted`'s.
 fn first_difference(wanted: &Value, base: &Value, live: &Value, path: &FieldPath) -> Option<FieldPath> {
     match wanted {
-        Value::Null => None,
         Value::Object(map) => map.iter().find_map(|(name, value)| {
             if is_identity(path, name) {
                 return None;
@@ -164,7 +163,7 @@ fn first_difference(wanted: &Value, base: &Value, live: &Value, path: &FieldPath
                 below(item, item_with(before, item, keys), item_with(now, item, keys), &path.join(element))
             })
         }
-        Value::Array(_) => None,
+        Value::Null | Value::Array(_) => None,
         scalar => (scalar != live && base != live).then(|| path.clone()),
     }
 }

@@ -18,7 +18,7 @@ pub struct Options {
 impl Default for Options {
     /// Four at once, ten minutes a wave, two minutes for the server, roll back.
     fn default() -> Self {
-        Self { parallel: 4, on_failure: OnFailure::Rollback, timeout: Duration::from_secs(600), server_timeout: Duration::from_secs(120) }
+        Self { parallel: 4, on_failure: OnFailure::Rollback, timeout: Duration::from_mins(10), server_timeout: Duration::from_mins(2) }
     }
 }
 

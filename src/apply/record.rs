@@ -3,6 +3,8 @@
 //!
 //! All that is needed to go on with a run, or to undo it, is in here: a run that was killed is known by its journal alone.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -162,7 +164,7 @@ pub struct Ledger {
 #[derive(Clone, Debug)]
 pub struct Progress {
     /// What it is.
-    pub planned: Planned,
+    pub planned: Arc<Planned>,
     /// Its requests may have been sent.
     pub begun: bool,
     /// What each write did; None: not known to be done.
@@ -207,7 +209,14 @@ impl Ledger {
         match record {
             Record::Change(planned) => {
                 let effects = vec![None; planned.writes.len()];
-                self.changes.push(Progress { planned: *planned, begun: false, effects, undoing: false, recreated: None, undone: false });
+                self.changes.push(Progress {
+                    planned: Arc::from(planned),
+                    begun: false,
+                    effects,
+                    undoing: false,
+                    recreated: None,
+                    undone: false,
+                });
             }
             Record::Wave(wave) => {
                 for change in self.changes.iter_mut().filter(|change| change.planned.wave == wave) {

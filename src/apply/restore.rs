@@ -84,9 +84,8 @@ fn merge(
         return live.cloned();
     }
     if let Some((before_map, after_map, live_map)) = maps(before, after, live) {
-        return merge_maps(before_map, after_map, live_map, path, kept)
-            .filter(|map| !map.is_empty() || before.is_some())
-            .map(Value::Object);
+        let merged = merge_maps(before_map, after_map, live_map, path, kept);
+        return (!merged.is_empty() || before.is_some()).then_some(Value::Object(merged));
     }
     if let Some(lists) = lists(before, after, live) {
         if let Some(keys) = merge_keys(&lists) {
@@ -122,7 +121,7 @@ fn merge_maps(
     live: &Map<String, Value>,
     path: &FieldPath,
     kept: &mut Vec<FieldPath>,
-) -> Option<Map<String, Value>> {
+) -> Map<String, Value> {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).chain(live.keys()).collect();
     let mut merged = Map::new();
     for name in names {
@@ -130,7 +129,7 @@ fn merge_maps(
             merged.insert(name.clone(), value);
         }
     }
-    Some(merged)
+    merged
 }
 
 fn lists<'v>(before: Option<&'v Value>, after: Option<&'v Value>, live: Option<&'v Value>) -> Option<[&'v [Value]; 3]> {

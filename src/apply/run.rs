@@ -1,7 +1,6 @@
 //! A run: the changes, how far they are, and all that its parts (sending, waiting, undoing) share.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
@@ -25,7 +24,6 @@ pub struct Run<'r, A, L> {
     pub(super) selector: String,
     pub(super) warnings: Mutex<Vec<(ObjectKey, String)>>,
     book: Mutex<Book<L>>,
-    away: AtomicBool,
 }
 
 /// The journal and what stands in it.
@@ -43,13 +41,13 @@ pub(super) enum Stop {
     Interrupted,
     /// Nothing may be written any more: the lease is lost, the server stayed away, the journal can't be written,
     /// or Ctrl-C was pressed twice.
-    Halted(Failure),
+    Halted(Box<Failure>),
 }
 
 impl From<Diagnostic> for Stop {
     /// A journal that can't be written halts the run: there is no writing ahead any more.
     fn from(diagnostic: Diagnostic) -> Self {
-        Self::Halted(Failure { key: None, diagnostic, symptoms: Vec::new() })
+        Self::Halted(Box::new(Failure { key: None, diagnostic, symptoms: Vec::new() }))
     }
 }
 
@@ -96,7 +94,6 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
             selector: identity.label_selector(),
             warnings: Mutex::new(Vec::new()),
             book: Mutex::new(Book { log: means.log, ledger }),
-            away: AtomicBool::new(false),
         }
     }
 
@@ -108,12 +105,12 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
             Err(stop) => stop,
         };
         match stop {
-            Stop::Halted(failure) => self.between(vec![failure]).await,
+            Stop::Halted(failure) => self.between(vec![*failure]),
             Stop::Interrupted | Stop::Failed(_) if !self.ledger(Ledger::has_begun) => {
-                self.outcome(Ending::Untouched, self.failures_of(stop), Vec::new())
+                self.outcome(Ending::Untouched, failures_of(stop), Vec::new())
             }
-            stop if self.options.on_failure == OnFailure::Stop => self.between(self.failures_of(stop)).await,
-            stop => self.roll_back(self.failures_of(stop)).await,
+            stop if self.options.on_failure == OnFailure::Stop => self.between(failures_of(stop)),
+            stop => self.roll_back(failures_of(stop)).await,
         }
     }
 
@@ -159,7 +156,7 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
     }
 
     /// A change, as it was planned.
-    pub(super) fn planned(&self, index: usize) -> Planned {
+    pub(super) fn planned(&self, index: usize) -> Arc<Planned> {
         self.ledger(|ledger| ledger.changes[index].planned.clone())
     }
 
@@ -174,7 +171,7 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
         }
     }
 
-    fn halted(&self) -> Failure {
+    fn halted(&self) -> Box<Failure> {
         let diagnostic = if *self.interrupt.borrow() == Interrupt::LeaseLost {
             Diagnostic::error(
                 "apply::lease_lost",
@@ -183,7 +180,7 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
         } else {
             Diagnostic::error("apply::interrupted", "interrupted twice: stopped at once")
         };
-        Failure { key: None, diagnostic, symptoms: Vec::new() }
+        Box::new(Failure { key: None, diagnostic, symptoms: Vec::new() })
     }
 
     /// Does something until it is done or everything is to stop at once.
@@ -206,35 +203,11 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
     pub(super) async fn read(&self, planned: &Planned) -> Result<Option<Object>, ClusterError> {
         let version =
             planned.desired.as_ref().map(|desired| &desired.object).or(planned.before.as_ref()).map(|object| object.gvk().version);
-        let read = self.api.get(&planned.key, version.as_deref()).await;
-        self.note_outage(read.as_ref().err());
-        read
-    }
-
-    /// Tells when the server goes away and when it is back.
-    pub(super) fn note_outage(&self, error: Option<&ClusterError>) {
-        let away = matches!(error, Some(ClusterError::Unavailable { .. }));
-        if away == self.away.swap(away, Ordering::Relaxed) {
-            return;
-        }
-        match error {
-            Some(error) if away => self.tell(&Event::ServerAway { reason: error.to_string() }),
-            _ => self.tell(&Event::ServerBack),
-        }
-    }
-
-    fn failures_of(&self, stop: Stop) -> Vec<Failure> {
-        match stop {
-            Stop::Failed(failures) => failures,
-            Stop::Halted(failure) => vec![failure],
-            Stop::Interrupted => {
-                vec![Failure { key: None, diagnostic: Diagnostic::error("apply::interrupted", "interrupted"), symptoms: Vec::new() }]
-            }
-        }
+        self.api.get(&planned.key, version.as_deref()).await
     }
 
     /// An end with the run's changes neither all done nor all undone; says how to go on.
-    pub(super) async fn between(&self, failures: Vec<Failure>) -> Outcome {
+    pub(super) fn between(&self, failures: Vec<Failure>) -> Outcome {
         // Whatever was answered is worth keeping, and no reason to say anything else if it can't be kept.
         let _ = self.sync();
         let left = self.ledger(|ledger| {
@@ -267,7 +240,7 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
     pub(super) fn outcome(&self, ending: Ending, failures: Vec<Failure>, left: Vec<Left>) -> Outcome {
         let mut outcome = self.ledger(|ledger| {
             let mut outcome = Outcome::untouched(ledger.header.revision);
-            for change in ledger.changes.iter() {
+            for change in &ledger.changes {
                 let forgotten = change.planned.writes.is_empty() && ending == Ending::Applied;
                 if forgotten || (change.begun && change.is_done() && !change.undone) {
                     outcome.done.insert(change.planned.key.clone(), change.planned.action);
@@ -280,6 +253,17 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
         outcome.left = left;
         outcome.warnings.clone_from(&self.warnings.lock().unwrap_or_else(PoisonError::into_inner));
         outcome
+    }
+}
+
+/// What to tell of a stop.
+fn failures_of(stop: Stop) -> Vec<Failure> {
+    match stop {
+        Stop::Failed(failures) => failures,
+        Stop::Halted(failure) => vec![*failure],
+        Stop::Interrupted => {
+            vec![Failure { key: None, diagnostic: Diagnostic::error("apply::interrupted", "interrupted"), symptoms: Vec::new() }]
+        }
     }
 }
 
@@ -308,5 +292,5 @@ pub(super) fn failure(planned: &Planned, diagnostic: Diagnostic) -> Failure {
 pub(super) fn stop_for(planned: &Planned, error: ClusterError) -> Stop {
     let outage = error.is_outage() || matches!(error, ClusterError::Unauthorized { .. });
     let failure = failure(planned, Diagnostic::from(error));
-    if outage { Stop::Halted(failure) } else { Stop::Failed(vec![failure]) }
+    if outage { Stop::Halted(Box::new(failure)) } else { Stop::Failed(vec![failure]) }
 }

@@ -3,6 +3,7 @@
 //! Each undo reads the object first and does only what is still missing, so it can be killed and run again. Values and
 //! ownership go back in two writes, for a write that changes values makes their writer the owner, whatever it says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -53,7 +54,7 @@ enum Why {
 /// Why an undo didn't come to its end.
 enum Trouble {
     /// Nothing can be written any more.
-    Stop(Stop),
+    Stop(Box<Stop>),
     /// This object can't be undone.
     Left(Why),
 }
@@ -66,9 +67,9 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         let undone = self.until_second_interrupt(self.undo_all(&mut restored, &mut left, &mut hindered)).await;
         if let Err(stop) = undone {
             if let Stop::Halted(failure) = stop {
-                failures.push(failure);
+                failures.push(*failure);
             }
-            let mut outcome = self.between(failures).await;
+            let mut outcome = self.between(failures);
             outcome.restored = restored;
             return outcome;
         }
@@ -134,7 +135,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                 Ok(Undone::Restored { note, awaited }) => {
                     self.append(Record::Undone(index))?;
                     self.tell(&Event::Undone { key: planned.key.clone() });
-                    restored.push(Restored { key: planned.key, action: planned.action, note });
+                    restored.push(Restored { key: planned.key.clone(), action: planned.action, note });
                     match awaited {
                         Some(awaited) if awaited.is_to_be_ready() && self.is_made_again(index) => back.push(awaited),
                         awaited => rest.extend(awaited),
@@ -144,7 +145,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                     *hindered |= matches!(why, Why::Hindered(_));
                     let (Why::Theirs(reason) | Why::Hindered(reason)) = why;
                     self.tell(&Event::NotUndone { key: planned.key.clone(), reason: reason.clone() });
-                    left.push(Left { key: planned.key, action: planned.action, reason });
+                    left.push(Left { key: planned.key.clone(), action: planned.action, reason });
                 }
             }
         }
@@ -193,12 +194,12 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         match undone {
             Ok(undone) => Ok(undone),
             Err(Trouble::Left(why)) => Ok(Undone::Left(why)),
-            Err(Trouble::Stop(stop)) => Err(stop),
+            Err(Trouble::Stop(stop)) => Err(*stop),
         }
     }
 
     /// What the change's writes did, in order, up to the first that wasn't done. What isn't in the journal is read.
-    async fn effects(&self, index: usize, planned: &Planned) -> Result<Vec<Effect>, Trouble> {
+    async fn effects(&self, index: usize, planned: &Arc<Planned>) -> Result<Vec<Effect>, Trouble> {
         let mut effects = Vec::new();
         for (position, write) in planned.writes.iter().enumerate() {
             let (known, base, undoing) = self.ledger(|ledger| {
@@ -217,7 +218,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             match judge(write, &self.manager, base.as_ref(), live.as_ref()) {
                 Verdict::Done(effect) => {
                     self.append(Record::Answer { change: index, write: position, effect: Box::new(effect.clone()) })
-                        .map_err(|diagnostic| Trouble::Stop(diagnostic.into()))?;
+                        .map_err(|diagnostic| Trouble::Stop(Box::new(diagnostic.into())))?;
                     effects.push(effect);
                 }
                 Verdict::Moved(why) if self.may_be_ours(write, base.as_ref(), live.as_ref()) => {
@@ -239,7 +240,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         }
     }
 
-    async fn undo_effects(&self, index: usize, planned: &Planned, effects: &[Effect]) -> Result<Undone, Trouble> {
+    async fn undo_effects(&self, index: usize, planned: &Arc<Planned>, effects: &[Effect]) -> Result<Undone, Trouble> {
         let Some(first) = effects.first() else { return Ok(Undone::Nothing) };
         let deletion = effects.iter().rposition(|effect| effect.before.is_some() && is_going(effect));
         let (head, tail) = effects.split_at(deletion.map_or(0, |position| position + 1));
@@ -264,7 +265,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     }
 
     /// Undoes a create by deleting the object, if nobody has changed what we set.
-    async fn unmake(&self, planned: &Planned, effects: &[Effect]) -> Result<Undone, Trouble> {
+    async fn unmake(&self, planned: &Arc<Planned>, effects: &[Effect]) -> Result<Undone, Trouble> {
         let Some(made) = effects.iter().rev().find_map(|effect| effect.after.as_ref()) else { return Ok(Undone::Nothing) };
         let gone = |note: Option<&str>| Undone::Restored { note: note.map(str::to_owned), awaited: None };
         for attempt in 0..ATTEMPTS {
@@ -283,7 +284,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                 match self.api.delete(&planned.key, &guard, Propagation::Foreground).await {
                     Ok(_) => {}
                     Err(error) => {
-                        self.again(planned, error)?;
+                        again(planned, error)?;
                         continue;
                     }
                 }
@@ -302,7 +303,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     }
 
     /// Takes our fields out of an object that somebody else had made in the same moment.
-    async fn withdraw(&self, planned: &Planned) -> Result<Undone, Trouble> {
+    async fn withdraw(&self, planned: &Arc<Planned>) -> Result<Undone, Trouble> {
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
             let Some(live) = self.read_back(planned).await? else { return Ok(Undone::Nothing) };
@@ -310,14 +311,14 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                 return Ok(Undone::Restored { note: Some("somebody else made it, and it stays".to_owned()), awaited: None });
             }
             if let Err(error) = self.api.apply(&ownership::empty_configuration(&live), &self.manager, false, Guard::of(&live)).await {
-                self.again(planned, error)?;
+                again(planned, error)?;
             }
         }
         Err(Trouble::Left(Why::Hindered("somebody else made it; our fields could not be taken out of it".to_owned())))
     }
 
     /// Undoes updates: values first, where they are still ours, then who owns them.
-    async fn put_back(&self, planned: &Planned, effects: &[Effect]) -> Result<Undone, Trouble> {
+    async fn put_back(&self, planned: &Arc<Planned>, effects: &[Effect]) -> Result<Undone, Trouble> {
         let steps: Vec<(&Object, &Object)> =
             effects.iter().filter_map(|effect| Some((effect.before.as_ref()?, effect.after.as_ref()?))).collect();
         let (Some((before, _)), Some((_, after))) = (steps.first(), steps.last()) else { return Ok(Undone::Nothing) };
@@ -334,13 +335,13 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                 match self.api.replace(&goal.object, &self.manager).await {
                     Ok(answer) => live = answer,
                     Err(error) => {
-                        self.again(planned, error)?;
+                        again(planned, error)?;
                         continue;
                     }
                 }
             }
             if let Err(error) = self.give_back(planned, before, after, &live, &goal.kept).await {
-                self.again(planned, error)?;
+                again(planned, error)?;
                 continue;
             }
             if goal.kept.is_empty() {
@@ -355,7 +356,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     /// Puts managedFields back.
     async fn give_back(
         &self,
-        planned: &Planned,
+        planned: &Arc<Planned>,
         before: &Object,
         after: &Object,
         live: &Object,
@@ -368,7 +369,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     }
 
     /// Undoes a delete: makes the object again of its before-image.
-    async fn make_again(&self, index: usize, planned: &Planned, before: &Object) -> Result<Undone, Trouble> {
+    async fn make_again(&self, index: usize, planned: &Arc<Planned>, before: &Object) -> Result<Undone, Trouble> {
         let nobodys = ownership::empty_configuration(before);
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
@@ -385,16 +386,17 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                 None => match self.api.create(&creatable(before), &self.manager).await {
                     Ok(live) => live,
                     Err(error) => {
-                        self.again(planned, error)?;
+                        again(planned, error)?;
                         continue;
                     }
                 },
             };
             if let Some(uid) = live.uid() {
-                self.append(Record::Recreated { change: index, uid: uid.to_owned() }).map_err(|error| Trouble::Stop(error.into()))?;
+                self.append(Record::Recreated { change: index, uid: uid.to_owned() })
+                    .map_err(|error| Trouble::Stop(Box::new(error.into())))?;
             }
             if let Err(error) = self.give_back(planned, before, &nobodys, &live, &[]).await {
-                self.again(planned, error)?;
+                again(planned, error)?;
                 continue;
             }
             let note = Some("it was made again, so its uid is new".to_owned());
@@ -415,37 +417,38 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         (just_made || given_back) && super::judge::holds(&creatable(before), live)
     }
 
-    async fn until_settled(&self, planned: &Planned, awaited: Awaited) -> Result<(), Trouble> {
+    async fn until_settled(&self, planned: &Arc<Planned>, awaited: Awaited) -> Result<(), Trouble> {
         match self.settle(vec![awaited], self.options.timeout).await {
             Ok(()) => Ok(()),
             Err(Stop::Failed(failures)) => {
                 let reason = failures.first().map_or_else(|| planned.key.to_string(), |failure| failure.diagnostic.message.clone());
                 Err(Trouble::Left(Why::Hindered(reason)))
             }
-            Err(stop) => Err(Trouble::Stop(stop)),
+            Err(stop) => Err(Trouble::Stop(Box::new(stop))),
         }
     }
 
-    async fn read_back(&self, planned: &Planned) -> Result<Option<Object>, Trouble> {
-        self.read(planned).await.map_err(|error| self.trouble(planned, error))
+    async fn read_back(&self, planned: &Arc<Planned>) -> Result<Option<Object>, Trouble> {
+        self.read(planned).await.map_err(|error| trouble(planned, error))
     }
+}
 
-    /// Whether an undo is to be decided anew after this error: it changed under us, or the answer was lost.
-    fn again(&self, planned: &Planned, error: ClusterError) -> Result<(), Trouble> {
-        self.note_outage(Some(&error));
-        match error {
-            ClusterError::Stale { .. } | ClusterError::NotFound { .. } | ClusterError::AlreadyExists { .. } => Ok(()),
-            error if matches!(error, ClusterError::Unavailable { sent: true, .. }) => Ok(()),
-            error => Err(self.trouble(planned, error)),
-        }
+/// Whether an undo is to be decided anew after this error: it changed under us, or the answer was lost.
+fn again(planned: &Arc<Planned>, error: ClusterError) -> Result<(), Trouble> {
+    match error {
+        ClusterError::Stale { .. }
+        | ClusterError::NotFound { .. }
+        | ClusterError::AlreadyExists { .. }
+        | ClusterError::Unavailable { sent: true, .. } => Ok(()),
+        error => Err(trouble(planned, error)),
     }
+}
 
-    fn trouble(&self, planned: &Planned, error: ClusterError) -> Trouble {
-        let words = error.to_string();
-        match stop_for(planned, error) {
-            Stop::Failed(_) => Trouble::Left(Why::Hindered(format!("the server refuses to have it undone: {words}"))),
-            stop => Trouble::Stop(stop),
-        }
+fn trouble(planned: &Arc<Planned>, error: ClusterError) -> Trouble {
+    let words = error.to_string();
+    match stop_for(planned, error) {
+        Stop::Failed(_) => Trouble::Left(Why::Hindered(format!("the server refuses to have it undone: {words}"))),
+        stop => Trouble::Stop(Box::new(stop)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Waits until objects are ready, or gone: one watch per kind, and words for what is waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -35,7 +36,7 @@ pub(super) enum Goal {
 /// An object that is waited for.
 #[derive(Clone, Debug)]
 pub(super) struct Awaited {
-    planned: Planned,
+    planned: Arc<Planned>,
     state: Option<Object>,
     goal: Goal,
     since: Instant,
@@ -44,10 +45,8 @@ pub(super) struct Awaited {
 
 impl Awaited {
     /// An object as its last write left it.
-    pub fn new(planned: &Planned, state: Option<Object>, goal: Goal) -> Self {
-        // Only who it is and where it stands is of use here.
-        let planned = Planned { writes: Vec::new(), desired: None, before: None, prior: None, ..planned.clone() };
-        Self { planned, state, goal, since: Instant::now(), reason: String::new() }
+    pub fn new(planned: &Arc<Planned>, state: Option<Object>, goal: Goal) -> Self {
+        Self { planned: planned.clone(), state, goal, since: Instant::now(), reason: String::new() }
     }
 
     /// Which object.
@@ -127,13 +126,12 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             tokio::select! {
                 event = streams.next() => match event {
                     Some((kind, Ok(event))) => {
-                        self.note_outage(None);
                         let news = take(&mut pending, &kind, event);
                         self.find(&mut pending, &news.missing).await?;
                         self.step(&mut pending, &news.changed).await?;
                         self.step(&mut pending, &news.missing).await?;
                     }
-                    Some((_, Err(error))) => return Err(self.unwatchable(&pending, error)),
+                    Some((_, Err(error))) => return Err(unwatchable(&pending, error)),
                     None => streams = self.watches(&pending).await?,
                 },
                 _ = ask.tick() => self.explain(&mut pending, &mut rotation).await?,
@@ -165,18 +163,10 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         for kind in kinds {
             match self.api.watch(&kind, &self.selector).await {
                 Ok(stream) => streams.push(stream.map(move |event| (kind.clone(), event)).boxed()),
-                Err(error) => return Err(self.unwatchable(pending, error)),
+                Err(error) => return Err(unwatchable(pending, error)),
             }
         }
         Ok(streams)
-    }
-
-    fn unwatchable(&self, pending: &Pending, error: ClusterError) -> Stop {
-        self.note_outage(Some(&error));
-        match pending.values().next() {
-            Some(awaited) => stop_for(&awaited.planned, error),
-            None => Stop::Failed(Vec::new()),
-        }
     }
 
     /// Looks at these again: those that are as they are to be leave `pending`.
@@ -257,6 +247,14 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         let told = failure.symptoms.first().map_or_else(|| reason.to_owned(), |symptom| format!("{reason}: {}", symptom.text));
         self.tell(&Event::Failed { key: awaited.planned.key.clone(), reason: told });
         failure
+    }
+}
+
+/// What it means that a kind can't be watched.
+fn unwatchable(pending: &Pending, error: ClusterError) -> Stop {
+    match pending.values().next() {
+        Some(awaited) => stop_for(&awaited.planned, error),
+        None => Stop::Failed(Vec::new()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio::sync::watch;
 
-use super::ground::{Ground, until_lease_lost};
+use super::ground::{Ground, observed, until_lease_lost};
 use super::{Basis, Refusal, Request, Session, commit};
 use crate::apply::{Ending, Failure, Interrupt, Means, Observer, Options, Outcome, Planned, Run};
 use crate::cluster::Cluster;
@@ -30,7 +30,7 @@ pub struct Pending {
 /// The stack, the cluster or the state is not in order, a run is unfinished, or another one holds the lock. Nothing was written
 /// (but the root namespace, that the lock lives in, and that goes again with the last run).
 pub async fn begin(request: &Request) -> Result<Pending, Refusal> {
-    begin_as(Session::open(request).await?, request, "apply", None).await
+    Box::pin(begin_as(Session::open(request).await?, request, "apply", None)).await
 }
 
 /// The same for another operation, which may want something else than the stack says.
@@ -67,7 +67,7 @@ async fn give_back(ground: &Ground, lock: RunLock) {
     if let Err(error) = lock.release().await {
         tracing::warn!("the lease could not be given back: {error}");
     }
-    if ground.is_new() {
+    if ground.has_nothing() {
         ground.leave_nothing().await;
     }
 }
@@ -133,10 +133,13 @@ impl Pending {
         let header = self.ground.header(&self.operation, self.plan.revision);
         let log = Journal::create(&self.ground.dir(), self.ground.store.key(), &header)?;
         let interrupt = until_lease_lost(interrupt, &self.lock);
-        let means = Means { api: &self.ground.cluster, log, options, observer, interrupt };
-        let run = Run::begin(means, header, Planned::all(&self.plan), kept)?;
-        let outcome = run.forward().await;
-        Ok(finish(&self.ground, run, outcome).await)
+        observed(&self.ground.cluster, observer, async |cluster: &Cluster| {
+            let means = Means { api: cluster, log, options, observer, interrupt };
+            let run = Run::begin(means, header, Planned::all(&self.plan), kept)?;
+            let outcome = run.forward().await;
+            Ok(finish(&self.ground, run, outcome).await)
+        })
+        .await
     }
 
     /// Objects that stay as they are and whose records don't: the stack says where they stand in another line, or the

@@ -46,13 +46,12 @@ pub(super) fn is_outdated(prior: &Prior, desired: &Desired) -> bool {
 pub(super) async fn commit(ground: &Ground, run: &Run<'_, Cluster, Journal>) -> Result<u64, Diagnostic> {
     let unreadable = |error: serde_json::Error| Diagnostic::error("apply::journal", format!("what was applied can't be recorded: {error}"));
     let expected = run.ledger(|ledger| ledger.header.revision);
-    let delta: Delta = match run.ledger(|ledger| ledger.committing.clone()) {
-        Some(value) => serde_json::from_value(value).map_err(unreadable)?,
-        None => {
-            let delta = delta(ground, run).await?;
-            run.committing(serde_json::to_value(&delta).map_err(unreadable)?)?;
-            delta
-        }
+    let delta = if let Some(value) = run.ledger(|ledger| ledger.committing.clone()) {
+        serde_json::from_value::<Delta>(value).map_err(unreadable)?
+    } else {
+        let delta = delta(ground, run).await?;
+        run.committing(serde_json::to_value(&delta).map_err(unreadable)?)?;
+        delta
     };
     let number = delta.info.number;
     let done = ground.store.head()?.is_some_and(|head| head.revision == number) && ground.store.history()?.first() == Some(&delta.info);
@@ -89,7 +88,7 @@ async fn record_inventory(ground: &Ground) -> Result<(), Diagnostic> {
 }
 
 async fn delta(ground: &Ground, run: &Run<'_, Cluster, Journal>) -> Result<Delta, Diagnostic> {
-    let (wanted, gone, info) = run.ledger(|ledger| (wanted(ledger), gone(ledger), info(ground, ledger)));
+    let (wanted, gone, mut info) = run.ledger(|ledger| (wanted(ledger), gone(ledger), info(ground, ledger)));
     let live = live(ground, &wanted).await?;
     let manager = ground.identity.field_manager();
     let mut objects: Vec<(ObjectKey, Option<Prior>)> = gone.into_iter().map(|key| (key, None)).collect();
@@ -101,7 +100,6 @@ async fn delta(ground: &Ground, run: &Run<'_, Cluster, Journal>) -> Result<Delta
         })?;
         objects.push((key, Some(plan::record(desired, after, &manager)?)));
     }
-    let mut info = info?;
     // As many as there will be: what stays, is changed and comes.
     let mut keys: BTreeSet<ObjectKey> = ground.store.load()?.prior.objects.into_keys().collect();
     for (key, now) in &objects {
@@ -126,7 +124,7 @@ fn gone(ledger: &Ledger) -> Vec<ObjectKey> {
     gone.map(|change| change.planned.key.clone()).collect()
 }
 
-fn info(ground: &Ground, ledger: &Ledger) -> Result<RevisionInfo, Diagnostic> {
+fn info(ground: &Ground, ledger: &Ledger) -> RevisionInfo {
     let words = [
         (Action::Create, "created"),
         (Action::Adopt, "adopted"),
@@ -141,14 +139,14 @@ fn info(ground: &Ground, ledger: &Ledger) -> Result<RevisionInfo, Diagnostic> {
         (count > 0).then(|| format!("{count} {word}"))
     });
     let summary: Vec<String> = counted.collect();
-    Ok(RevisionInfo {
+    RevisionInfo {
         number: ledger.header.revision + 1,
         at: Timestamp::now(),
         operation: ledger.header.operation.clone(),
         by: ground.by.clone(),
         summary: if summary.is_empty() { "nothing changed in the cluster".to_owned() } else { summary.join(", ") },
         objects: 0,
-    })
+    }
 }
 
 /// The live forms of these objects: one list per kind.

@@ -8,5 +8,5 @@ use super::{Refusal, Request, Session};
 /// # Errors
 /// As [`super::apply::begin`].
 pub async fn begin(request: &Request) -> Result<Pending, Refusal> {
-    begin_as(Session::open(request).await?, request, "destroy", Some(Vec::new())).await
+    Box::pin(begin_as(Session::open(request).await?, request, "destroy", Some(Vec::new()))).await
 }

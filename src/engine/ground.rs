@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::{Refusal, Request, Session};
-use crate::apply::{Header, Interrupt, Ledger};
+use crate::apply::{Event, Header, Interrupt, Ledger, Observer};
 use crate::cluster::inventory::{self, Inventory};
 use crate::cluster::lease::LeaseStatus;
-use crate::cluster::{Cluster, remove_root};
+use crate::cluster::{Cluster, Outage, remove_root};
 use crate::plan::Target;
 use crate::resource::{Diagnostic, GroupKind, StackIdentity};
 use crate::state::{Binding, Holder, Journal, LocalStore, Lock, RunLock, StateStore as _, Unfinished};
@@ -116,23 +117,51 @@ impl Ground {
         Ok(())
     }
 
-    /// What is in the cluster of spai's own goes, if the stack never had anything, or has nothing any more: inventory and,
+    /// What is in the cluster of spai's own goes, when the stack has nothing there: inventory and,
     /// if spai made it and nothing else is in it, the root namespace. A failure is no harm: they are small and say whose they are.
     pub async fn leave_nothing(&self) {
+        // An inventory that knows of more than the state does isn't ours to remove: the state was lost, or is another one.
+        let root = &self.target.root_namespace;
+        let head = self.store.head().map(|head| head.map_or(0, |head| head.revision));
+        match (head, inventory::read(&self.cluster, &self.identity, root).await) {
+            (Ok(head), Ok(stored)) if stored.as_ref().is_none_or(|stored| stored.inventory.revision <= head) => {}
+            _ => return,
+        }
         if let Err(error) = remove_root(&self.cluster, &self.identity, &self.target.root_namespace).await {
             tracing::warn!("the root namespace {} stays: {error}", self.target.root_namespace);
         }
     }
 
-    /// Whether the state has never had a revision.
-    pub fn is_new(&self) -> bool {
-        self.store.head().is_ok_and(|head| head.is_none())
+    /// Whether the stack has nothing in the cluster: the state has no objects, and no run is unfinished.
+    pub fn has_nothing(&self) -> bool {
+        let unfinished = self.unfinished().map_or(true, |unfinished| unfinished.is_some());
+        !unfinished && self.store.load().is_ok_and(|state| state.prior.objects.is_empty())
     }
 }
 
 /// What the journal of an unfinished run tells.
 pub(super) fn read(unfinished: &Unfinished) -> Result<Ledger, Diagnostic> {
     Ledger::read(unfinished.header.clone(), unfinished.records.clone())
+}
+
+/// Does something with a cluster that tells the observer when the server goes away and comes back.
+pub(super) async fn observed<T>(cluster: &Cluster, observer: &dyn Observer, work: impl AsyncFnOnce(&Cluster) -> T) -> T {
+    let (sender, mut outages) = mpsc::unbounded_channel();
+    // Whoever listens is gone only when nothing is done any more.
+    let cluster = cluster.clone().observed(Arc::new(move |outage: &Outage| drop(sender.send(outage.clone()))));
+    let telling = async {
+        while let Some(outage) = outages.recv().await {
+            observer.event(&match outage {
+                Outage::Away { reason } => Event::ServerAway { reason },
+                Outage::Back => Event::ServerBack,
+            });
+        }
+        std::future::pending::<T>().await
+    };
+    tokio::select! {
+        result = work(&cluster) => result,
+        result = telling => result,
+    }
 }
 
 /// What the user wants and what the lease says, as one: the run stops at either.

@@ -24,7 +24,7 @@ pub async fn begin(request: &Request, keys: &[ObjectKey]) -> Result<Pending, Ref
     if !unknown.is_empty() {
         return Err(Diagnostics(unknown).into());
     }
-    begin_as(session, &narrowed, "import", None).await
+    Box::pin(begin_as(session, &narrowed, "import", None)).await
 }
 
 /// Whether what somebody wrote, perhaps without the group, means this object.

@@ -3,9 +3,10 @@
 use tokio::sync::watch;
 
 use super::apply::finish;
-use super::ground::{Ground, read, until_lease_lost};
+use super::ground::{Ground, observed, read, until_lease_lost};
 use super::{Refusal, Request, Session};
 use crate::apply::{Interrupt, Means, Observer, Options, Outcome, Run};
+use crate::cluster::Cluster;
 use crate::resource::Diagnostic;
 use crate::state::{RunLock, StateStore as _};
 
@@ -26,7 +27,7 @@ pub async fn resume(
     observer: &dyn Observer,
     interrupt: watch::Receiver<Interrupt>,
 ) -> Result<Option<Outcome>, Refusal> {
-    go(request, Way::Forward, options, observer, interrupt).await
+    Box::pin(go(request, Way::Forward, options, observer, interrupt)).await
 }
 
 /// Undoes the unfinished run. None: there is none.
@@ -39,7 +40,7 @@ pub async fn undo(
     observer: &dyn Observer,
     interrupt: watch::Receiver<Interrupt>,
 ) -> Result<Option<Outcome>, Refusal> {
-    go(request, Way::Backward, options, observer, interrupt).await
+    Box::pin(go(request, Way::Backward, options, observer, interrupt)).await
 }
 
 async fn go(
@@ -60,7 +61,7 @@ async fn go(
         tracing::warn!("the lease could not be given back: {error}");
     }
     // A run that was undone to nothing leaves nothing.
-    if ground.is_new() && ground.unfinished()?.is_none() {
+    if ground.has_nothing() {
         ground.leave_nothing().await;
     }
     result
@@ -108,10 +109,13 @@ async fn under_lock(
         return Ok(Some(Outcome::untouched(ledger.header.revision)));
     }
     let log = unfinished.continue_()?;
-    let run = Run::resume(Means { api: &ground.cluster, log, options, observer, interrupt }, ledger);
-    let outcome = match way {
-        Way::Forward => run.forward().await,
-        Way::Backward => run.backward().await,
-    };
-    Ok(Some(finish(ground, run, outcome).await))
+    observed(&ground.cluster, observer, async |cluster: &Cluster| {
+        let run = Run::resume(Means { api: cluster, log, options, observer, interrupt }, ledger);
+        let outcome = match way {
+            Way::Forward => run.forward().await,
+            Way::Backward => run.backward().await,
+        };
+        Ok(Some(finish(ground, run, outcome).await))
+    })
+    .await
 }

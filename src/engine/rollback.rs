@@ -30,7 +30,7 @@ pub async fn begin(request: &Request, to: Option<u64>) -> Result<Pending, Refusa
             .into());
     }
     let then = session.store.revision(to)?;
-    begin_as(session, request, &format!("rollback to {to}"), Some(wanted(then))).await
+    Box::pin(begin_as(session, request, &format!("rollback to {to}"), Some(wanted(then)))).await
 }
 
 /// What a revision wanted.
