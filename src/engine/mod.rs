@@ -3,12 +3,14 @@
 //! [`Request`] is what a command asks for, [`Session`] all that the use cases share: the stack as it is in one
 //! environment, its objects, the state, the cluster.
 
+mod applied;
 pub mod apply;
 mod commit;
 pub mod destroy;
 mod ground;
 pub mod import;
 mod plan;
+mod recover;
 mod refusal;
 mod request;
 pub mod resume;
@@ -21,6 +23,7 @@ mod validate;
 pub use crate::plan::Filter;
 pub use apply::Pending;
 pub use plan::{Basis, plan, plan_for};
+pub use recover::{Recovered, recover};
 pub use refusal::Refusal;
 pub use request::{Process, Request};
 pub use session::{Compiled, Session};
