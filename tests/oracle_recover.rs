@@ -1,5 +1,7 @@
 //! A lost state is rebuilt from a real cluster.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+
 mod support;
 
 use std::fs;
@@ -51,9 +53,9 @@ impl<'p> Orchard<'p> {
              spec: {{podSelector: {{}}, policyTypes: [Ingress], ingress: [{{ports: [{{port: 80}}]}}]}}\n"
         );
         for name in config_maps {
-            yaml += &format!(
-                "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: {namespace}}}\ndata: {{colour: {colour}}}\n"
-            );
+            let metadata = format!("{{name: {name}, namespace: {namespace}}}");
+            let document = format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {metadata}\ndata: {{colour: {colour}}}\n");
+            yaml.push_str(&document);
         }
         fs::write(self.path("stack/manifests/trees.yaml"), yaml).unwrap();
     }
@@ -63,7 +65,7 @@ impl<'p> Orchard<'p> {
             user: "ana".to_owned(),
             host: "laptop".to_owned(),
             command: "spai state recover".to_owned(),
-            variables: Default::default(),
+            variables: std::collections::BTreeMap::new(),
             config_dir: self.path("config"),
         };
         Request {

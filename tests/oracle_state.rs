@@ -1,5 +1,7 @@
 //! What state keeps in the cluster, held against a real API server: root namespace, inventory, lease.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+
 mod support;
 
 use std::time::Duration;
