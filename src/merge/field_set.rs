@@ -1,253 +1,362 @@
-//! A set of fields: what one manager owns. A trie, as in `managedFields[].fieldsV1`.
+//! A set of places in an object, as `fieldsV1` holds it: a trie whose nodes may be members of the set.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{parse_element, print_element};
-use crate::resource::{Digest, FieldPath, PathElement};
+use crate::resource::{FieldPath, PathElement};
 
-/// A set of paths. A path is in it when its node is a member: a leaf of the trie, or a node with a `.`.
+/// Tries of hostile depth are refused rather than recursed into; a Kubernetes object is about ten deep.
+const DEPTH: usize = 200;
+
+/// A set of places. Parsing and printing `fieldsV1` are each other's inverse.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldSet {
+    below: BTreeMap<PathElement, Node>,
+}
+
+/// A place: whether it is a member itself, and the members below it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Node {
     member: bool,
-    children: BTreeMap<PathElement, FieldSet>,
+    set: FieldSet,
+}
+
+/// Why something is no `fieldsV1`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FieldsError {
+    /// A node that is no mapping.
+    #[error("a node of fieldsV1 is no mapping")]
+    NoMapping,
+    /// A key that is none of `f:`, `k:`, `v:`, `i:`, `.`.
+    #[error("`{0}` is no path element of fieldsV1")]
+    Element(String),
+    /// Deeper than any object.
+    #[error("fieldsV1 is nested too deeply")]
+    TooDeep,
 }
 
 impl FieldSet {
-    /// Reads `fieldsV1`. What is no path in it is passed over: a server never writes such, and a damaged entry must not
-    /// stop a plan.
-    pub fn parse(fields_v1: &Value) -> Self {
-        let mut root = Self::node(fields_v1, 0);
-        root.member = false;
-        root
+    /// Reads `fieldsV1`.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn parse(fields: &Value) -> Result<Self, FieldsError> {
+        Self::parse_node(fields, 0).map(|node| node.set)
     }
 
-    fn node(trie: &Value, depth: usize) -> Self {
-        // The API server's own limit of nesting is far below.
-        let Some(map) = trie.as_object().filter(|_| depth < 200) else { return Self::default() };
-        let mut set = Self { member: map.is_empty() || map.contains_key("."), children: BTreeMap::new() };
+    fn parse_node(value: &Value, depth: usize) -> Result<Node, FieldsError> {
+        if depth > DEPTH {
+            return Err(FieldsError::TooDeep);
+        }
+        let map = value.as_object().ok_or(FieldsError::NoMapping)?;
+        let mut node = Node { member: map.is_empty() || map.contains_key("."), set: Self::default() };
         for (key, below) in map {
-            if let Some(element) = parse_element(key) {
-                set.children.insert(element, Self::node(below, depth + 1));
+            if key != "." {
+                node.set.below.insert(parse_element(key)?, Self::parse_node(below, depth + 1)?);
             }
         }
-        set
+        Ok(node)
     }
 
-    /// Writes `fieldsV1`.
+    /// `fieldsV1` again.
     pub fn print(&self) -> Value {
         let mut map = Map::new();
-        if self.member && !self.children.is_empty() {
-            map.insert(".".to_owned(), Value::Object(Map::new()));
-        }
-        for (element, below) in &self.children {
-            map.insert(print_element(element), below.print());
+        for (element, node) in &self.below {
+            let mut below = node.set.print();
+            if node.member
+                && !node.set.is_empty()
+                && let Some(map) = below.as_object_mut()
+            {
+                map.insert(".".to_owned(), Value::Object(Map::new()));
+            }
+            map.insert(print_element(element), below);
         }
         Value::Object(map)
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it has no members.
     pub fn is_empty(&self) -> bool {
-        !self.member && self.children.values().all(Self::is_empty)
+        self.below.is_empty()
     }
 
-    /// Adds a path.
-    pub fn insert(&mut self, path: &FieldPath) {
-        let mut node = self;
-        for element in &path.0 {
-            node = node.children.entry(element.clone()).or_default();
-        }
-        node.member = true;
-    }
-
-    /// Whether the path itself is in it.
+    /// Whether exactly this place is a member.
     pub fn contains(&self, path: &FieldPath) -> bool {
-        self.at(path).is_some_and(|node| node.member)
+        self.node(path).is_some_and(|node| node.member)
     }
 
-    /// Whether the path, something above it that is owned as a whole, or something below it is in the set.
+    /// Whether this place, or one within it, is a member.
     pub fn touches(&self, path: &FieldPath) -> bool {
-        let mut node = self;
-        for element in &path.0 {
-            if node.member && node.children.is_empty() {
-                return true;
-            }
-            match node.children.get(element) {
-                Some(child) => node = child,
-                None => return false,
-            }
-        }
-        !node.is_empty()
+        path.0.is_empty() && !self.is_empty() || self.node(path).is_some()
     }
 
-    /// Whether the path or an atomic whole above it is in the set: whose field it is.
+    /// Whether the value at `path` is the set's: it is a member, or lies within a member that has nothing below it (an
+    /// atomic list or map).
     pub fn owns(&self, path: &FieldPath) -> bool {
-        let mut node = self;
-        for element in &path.0 {
-            if node.member && node.children.is_empty() {
-                return true;
+        let mut set = self;
+        for (position, element) in path.0.iter().enumerate() {
+            let Some(node) = set.below.get(element) else { return false };
+            if position + 1 == path.0.len() {
+                return node.member;
             }
-            match node.children.get(element) {
-                Some(child) => node = child,
-                None => return false,
+            if node.set.is_empty() {
+                return node.member;
             }
+            set = &node.set;
         }
-        node.member
+        false
     }
 
-    fn at(&self, path: &FieldPath) -> Option<&Self> {
-        path.0.iter().try_fold(self, |node, element| node.children.get(element))
+    /// The longest beginning of `path` that is a member with nothing below it: the atomic value that the place is a part of.
+    pub fn atomic_above(&self, path: &FieldPath) -> Option<FieldPath> {
+        let mut set = self;
+        for (position, element) in path.0.iter().enumerate() {
+            let node = set.below.get(element)?;
+            if node.set.is_empty() {
+                return node.member.then(|| FieldPath(path.0[..=position].to_vec()));
+            }
+            set = &node.set;
+        }
+        None
     }
 
-    /// All paths in it, in order.
+    fn node(&self, path: &FieldPath) -> Option<&Node> {
+        let (first, rest) = path.0.split_first()?;
+        rest.iter().try_fold(self.below.get(first)?, |node, element| node.set.below.get(element))
+    }
+
+    /// Makes a place a member.
+    pub fn insert(&mut self, path: &FieldPath) {
+        let Some((last, above)) = path.0.split_last() else { return };
+        let mut set = self;
+        for element in above {
+            set = &mut set.below.entry(element.clone()).or_default().set;
+        }
+        set.below.entry(last.clone()).or_default().member = true;
+    }
+
+    /// All members, in order.
     pub fn paths(&self) -> Vec<FieldPath> {
         let mut found = Vec::new();
-        self.collect(&FieldPath::root(), &mut found);
+        self.walk(&FieldPath::root(), &mut |path, _| found.push(path.clone()));
         found
     }
 
-    fn collect(&self, path: &FieldPath, found: &mut Vec<FieldPath>) {
-        if self.member {
-            found.push(path.clone());
-        }
-        for (element, below) in &self.children {
-            below.collect(&path.join(element.clone()), found);
+    /// The members with none below them: where values are.
+    pub fn leaves(&self) -> Vec<FieldPath> {
+        let mut found = Vec::new();
+        self.walk(&FieldPath::root(), &mut |path, is_leaf| {
+            if is_leaf {
+                found.push(path.clone());
+            }
+        });
+        found
+    }
+
+    fn walk(&self, at: &FieldPath, visit: &mut impl FnMut(&FieldPath, bool)) {
+        for (element, node) in &self.below {
+            let path = at.join(element.clone());
+            if node.member {
+                visit(&path, node.set.is_empty());
+            }
+            node.set.walk(&path, visit);
         }
     }
 
-    /// What is in either.
+    /// Members of either.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        let mut union = self.clone();
-        union.member |= other.member;
-        for (element, theirs) in &other.children {
-            let merged = union.children.get(element).map_or_else(|| theirs.clone(), |ours| ours.union(theirs));
-            union.children.insert(element.clone(), merged);
+        let mut result = self.clone();
+        for (element, node) in &other.below {
+            let mine = result.below.entry(element.clone()).or_default();
+            mine.member |= node.member;
+            mine.set = mine.set.union(&node.set);
         }
-        union
+        result
     }
 
-    /// What is in this one and not in the other.
+    /// Members that `other` hasn't.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        let mut rest = Self { member: self.member && !other.member, children: BTreeMap::new() };
-        for (element, ours) in &self.children {
-            let left = other.children.get(element).map_or_else(|| ours.clone(), |theirs| ours.difference(theirs));
-            if !left.is_empty() {
-                rest.children.insert(element.clone(), left);
+        let mut result = Self::default();
+        for (element, node) in &self.below {
+            let left = match other.below.get(element) {
+                None => node.clone(),
+                Some(theirs) => Node { member: node.member && !theirs.member, set: node.set.difference(&theirs.set) },
+            };
+            if left.member || !left.set.is_empty() {
+                result.below.insert(element.clone(), left);
             }
         }
-        rest
+        result
     }
 
-    /// The digest of an object's values at the set's paths: what an unchanged object is known by. A leaf counts with all
-    /// that is below it, an item or a struct that is owned besides its fields only as being there.
-    pub fn values_digest(&self, object: &Value) -> Digest {
-        let mut values = Vec::new();
-        self.values(Some(object), &mut values);
-        Digest::of(&Value::Array(values))
+    /// The part of `value` that the set is of: its leaves with all that is in them, items of keyed lists with their keys,
+    /// and what holds them. None if nothing of it is there.
+    pub fn extract(&self, value: &Value) -> Option<Value> {
+        match value {
+            Value::Object(map) => {
+                let mut result = Map::new();
+                for (element, node) in &self.below {
+                    let PathElement::Field(name) = element else { continue };
+                    if let Some(found) = map.get(name).and_then(|value| node.extract(value)) {
+                        result.insert(name.clone(), found);
+                    }
+                }
+                (!result.is_empty()).then_some(Value::Object(result))
+            }
+            Value::Array(items) => {
+                let mut result = Vec::new();
+                // In the list's order, which is part of its value.
+                for (index, item) in items.iter().enumerate() {
+                    for (element, node) in &self.below {
+                        if !is_at(element, item, index) {
+                            continue;
+                        }
+                        let mut found = node.extract(item).unwrap_or_else(|| Value::Object(Map::new()));
+                        if let (PathElement::Key(keys), Some(map)) = (element, found.as_object_mut()) {
+                            for (name, value) in keys {
+                                map.entry(name.clone()).or_insert_with(|| item.get(name).unwrap_or(value).clone());
+                            }
+                        }
+                        result.push(found);
+                        break;
+                    }
+                }
+                (!result.is_empty()).then_some(Value::Array(result))
+            }
+            _ => None,
+        }
     }
+}
 
-    fn values(&self, value: Option<&Value>, values: &mut Vec<Value>) {
-        if self.member {
-            values.push(match value {
-                None => Value::Null,
-                Some(value) if self.children.is_empty() => Value::Array(vec![value.clone()]),
-                Some(_) => Value::Bool(true),
-            });
+impl Node {
+    fn extract(&self, value: &Value) -> Option<Value> {
+        if self.set.is_empty() {
+            return self.member.then(|| value.clone());
         }
-        for (element, below) in &self.children {
-            below.values(value.and_then(|value| element.get(value)), values);
+        self.set.extract(value).or_else(|| match value {
+            Value::Object(_) if self.member => Some(Value::Object(Map::new())),
+            Value::Array(_) if self.member => Some(Value::Array(Vec::new())),
+            _ => None,
+        })
+    }
+}
+
+/// Whether the element leads to this item of a list.
+fn is_at(element: &PathElement, item: &Value, index: usize) -> bool {
+    match element {
+        PathElement::Field(_) => false,
+        PathElement::Index(wanted) => *wanted == index,
+        PathElement::Value(wanted) => wanted == item,
+        PathElement::Key(_) => element.get_in(std::slice::from_ref(item)).is_some(),
+    }
+}
+
+impl FromIterator<FieldPath> for FieldSet {
+    fn from_iter<I: IntoIterator<Item = FieldPath>>(paths: I) -> Self {
+        let mut set = Self::default();
+        for path in paths {
+            set.insert(&path);
         }
+        set
+    }
+}
+
+/// A key of `fieldsV1`'s maps.
+pub(super) fn parse_element(key: &str) -> Result<PathElement, FieldsError> {
+    let wrong = || FieldsError::Element(key.to_owned());
+    let (tag, rest) = key.split_once(':').ok_or_else(wrong)?;
+    match tag {
+        "f" => Ok(PathElement::Field(rest.to_owned())),
+        "k" => serde_json::from_str(rest).map(PathElement::Key).map_err(|_| wrong()),
+        "v" => serde_json::from_str(rest).map(PathElement::Value).map_err(|_| wrong()),
+        "i" => rest.parse().map(PathElement::Index).map_err(|_| wrong()),
+        _ => Err(wrong()),
+    }
+}
+
+fn print_element(element: &PathElement) -> String {
+    match element {
+        PathElement::Field(name) => format!("f:{name}"),
+        PathElement::Key(keys) => format!("k:{}", Value::Object(keys.iter().map(|(k, v)| (k.clone(), v.clone())).collect())),
+        PathElement::Value(value) => format!("v:{value}"),
+        PathElement::Index(index) => format!("i:{index}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use serde_json::json;
 
-    fn trie() -> Value {
+    fn path(text: &str) -> FieldPath {
+        text.parse().unwrap()
+    }
+
+    fn deployment() -> Value {
         json!({
-            "f:metadata": {"f:labels": {".": {}, "f:a.b/c": {}}},
-            "f:spec": {"f:selector": {}, "f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:image": {}}}, "f:finalizers": {"v:\"x\"": {}}, "f:l": {"i:3": {}}},
+            "f:metadata": {"f:labels": {"f:a": {}}},
+            "f:spec": {
+                "f:selector": {},
+                "f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {
+                    ".": {}, "f:image": {}, "f:name": {},
+                    "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}}},
+                }}}},
+            },
         })
     }
 
     #[test]
-    fn it_reads_and_writes_what_the_server_does() {
-        assert_eq!(FieldSet::parse(&trie()).print(), trie());
+    fn fields_v1_prints_as_it_was_read() {
+        for fields in [deployment(), json!({}), json!({"f:finalizers": {"v:\"a\"": {}}, "f:args": {"i:0": {}}})] {
+            assert_eq!(FieldSet::parse(&fields).unwrap().print(), fields);
+        }
+        for bad in [json!(null), json!({"x": {}}), json!({"f:a": 1}), json!({"k:{": {}}), json!({"i:x": {}})] {
+            assert!(FieldSet::parse(&bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
-    fn a_leaf_owns_what_is_below_it_and_an_item_only_its_own_fields() {
-        let set = FieldSet::parse(&trie());
-        let path = |text: &str| text.parse::<FieldPath>().unwrap();
+    fn nesting_without_end_is_refused() {
+        let mut fields = json!({});
+        for _ in 0..1000 {
+            fields = json!({"f:a": fields});
+        }
+        assert_eq!(FieldSet::parse(&fields), Err(FieldsError::TooDeep));
+    }
+
+    #[test]
+    fn a_part_of_an_atomic_value_is_owned_with_it() {
+        let set = FieldSet::parse(&deployment()).unwrap();
         assert!(set.owns(&path("spec.selector.matchLabels.app")));
-        assert!(set.owns(&path("spec.containers[app].image")));
-        assert!(!set.owns(&path("spec.containers[app].args")));
-        assert!(set.contains(&path("spec.containers[app]")));
-        assert!(set.touches(&path("spec.containers")) && !set.contains(&path("spec.containers")));
+        assert_eq!(set.atomic_above(&path("spec.selector.matchLabels")), Some(path("spec.selector")));
+        assert!(set.owns(&path("spec.template.spec.containers[app].image")));
+        assert!(!set.owns(&path("spec.template.spec.containers[app].command")));
+        assert!(!set.owns(&path("spec.replicas")) && !set.touches(&path("spec.replicas")));
+        assert!(set.touches(&path("spec.template")) && !set.contains(&path("spec.template")));
     }
 
     #[test]
-    fn the_values_digest_sees_our_fields_and_no_others() {
-        let set = FieldSet::parse(&trie());
-        let object = json!({"spec": {"selector": {"a": 1}, "containers": [{"name": "app", "image": "i", "args": ["x"]}], "replicas": 1}});
-        let mut others = object.clone();
-        others["spec"]["replicas"] = json!(5);
-        others["spec"]["containers"][0]["args"] = json!([]);
-        others["spec"]["containers"].as_array_mut().unwrap().insert(0, json!({"name": "sidecar"}));
-        assert_eq!(set.values_digest(&object), set.values_digest(&others));
-        for change in ["/spec/selector/a", "/spec/containers/0/image"] {
-            let mut ours = object.clone();
-            *ours.pointer_mut(change).unwrap() = json!("changed");
-            assert_ne!(set.values_digest(&object), set.values_digest(&ours), "{change}");
-        }
+    fn extract_takes_only_what_is_in_the_set_and_keeps_the_lists_order() {
+        let live = json!({"metadata": {"labels": {"a": "1", "b": "2"}}, "spec": {"replicas": 3, "selector": {"x": 1},
+            "template": {"spec": {"containers": [{"name": "sidecar"}, {"name": "app", "image": "i", "tty": true, "ports": [{"containerPort": 80}]}]}}}});
+        let extracted = FieldSet::parse(&deployment()).unwrap().extract(&live).unwrap();
+        assert_eq!(
+            extracted,
+            json!({"metadata": {"labels": {"a": "1"}}, "spec": {"selector": {"x": 1}, "template": {"spec": {"containers": [
+                {"name": "app", "image": "i", "ports": [{"containerPort": 80, "protocol": "TCP"}]}]}}}})
+        );
     }
 
-    fn element() -> impl Strategy<Value = PathElement> {
-        prop_oneof![
-            "[a-z./:\\-]{1,6}".prop_map(PathElement::Field),
-            ("[a-z]{1,3}", any::<i32>()).prop_map(|(key, value)| PathElement::Key(BTreeMap::from([(key, json!(value))]))),
-            "[a-z\"]{0,4}".prop_map(|text| PathElement::Value(json!(text))),
-            (0usize..9).prop_map(PathElement::Index),
-        ]
-    }
-
-    fn set() -> impl Strategy<Value = FieldSet> {
-        proptest::collection::vec(proptest::collection::vec(element(), 1..4), 0..8).prop_map(|paths| {
-            let mut set = FieldSet::default();
-            for path in paths {
-                set.insert(&FieldPath(path));
-            }
-            set
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn parse_after_print_is_identity(set in set()) {
-            prop_assert_eq!(FieldSet::parse(&set.print()), set);
-        }
-
-        #[test]
-        fn sets_behave_as_sets(a in set(), b in set()) {
-            let union = a.union(&b);
-            prop_assert_eq!(union.difference(&b).union(&b), union.clone());
-            prop_assert!(a.difference(&a).is_empty());
-            for path in a.paths() {
-                prop_assert!(union.contains(&path) && union.owns(&path));
-                prop_assert_eq!(a.difference(&b).contains(&path), !b.contains(&path));
-            }
-        }
-
-        #[test]
-        fn no_text_makes_it_panic(text in "\\PC{0,60}") {
-            let value: Value = serde_json::from_str(&text).unwrap_or(json!({text: {"k:{": {}, "v:": {}}}));
-            let _ = FieldSet::parse(&value).values_digest(&value);
-        }
+    #[test]
+    fn sets_add_and_subtract() {
+        let all = FieldSet::parse(&deployment()).unwrap();
+        let label = FieldSet::from_iter([path("metadata.labels.a")]);
+        let rest = all.difference(&label);
+        assert!(!rest.touches(&path("metadata")));
+        assert_eq!(rest.union(&label), all);
+        assert!(all.difference(&all).is_empty());
+        assert_eq!(all.leaves().len(), 5);
     }
 }

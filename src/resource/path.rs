@@ -42,9 +42,17 @@ impl PathElement {
     pub fn get<'v>(&self, parent: &'v Value) -> Option<&'v Value> {
         match self {
             Self::Field(name) => parent.as_object()?.get(name),
-            Self::Key(keys) => parent.as_array()?.iter().find(|item| holds_keys(item, keys)),
-            Self::Value(value) => parent.as_array()?.iter().find(|item| *item == value),
-            Self::Index(index) => parent.as_array()?.get(*index),
+            element => element.get_in(parent.as_array()?),
+        }
+    }
+
+    /// What this step leads to among the items of a list; a field leads to nothing there.
+    pub fn get_in<'v>(&self, items: &'v [Value]) -> Option<&'v Value> {
+        match self {
+            Self::Field(_) => None,
+            Self::Key(keys) => items.iter().find(|item| holds_keys(item, keys)),
+            Self::Value(value) => items.iter().find(|item| *item == value),
+            Self::Index(index) => items.get(*index),
         }
     }
 
