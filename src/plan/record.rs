@@ -1,27 +1,38 @@
-//! What is remembered of an object after it was applied: enough to know later, without a request, that nothing changed.
+//! What an apply leaves of an object in the state, and whether that still holds.
 
-use crate::merge::applied_set;
-use crate::resource::{Desired, Diagnostic, Digest, FieldManager, Object, Prior};
+use crate::merge;
+use crate::resource::{Desired, Diagnostic, FieldManager, Object, Prior};
 
-/// The record of an object as it was left: `after` is its live form once it is ready.
+/// What is remembered of an object after an apply.
 ///
 /// # Errors
-/// `plan::not_ours`: the object has no entry of what we applied, so somebody else has taken all of it since.
+/// The server's answer shows nothing of ours on it: it wasn't applied by this manager.
 pub fn record(desired: &Desired, after: &Object, manager: &FieldManager) -> Result<Prior, Diagnostic> {
-    let key = desired.key();
-    let Some(set) = applied_set(after, manager) else {
-        return Err(Diagnostic::error("plan::not_ours", format!("{key} was applied, and nothing of it is {manager}'s any more"))
-            .help("somebody else writes to it with our field manager's name, or removes managedFields"));
+    let (Some(entry), Some(uid)) = (merge::our_entry(after, manager), after.uid()) else {
+        return Err(Diagnostic::error("plan::not_ours", format!("{} shows no fields applied by {manager}", after.key()))
+            .at_maybe(desired.declared.object.as_ref(), "")
+            .help("an admission webhook that rewrites metadata.managedFields does that; spai can't work with one"));
     };
     Ok(Prior {
         applied: desired.object.clone(),
         desired: desired.digest(),
-        ownership: Digest::of(&set.print()),
-        values: set.values_digest(after.value()),
-        uid: after.uid().unwrap_or_default().to_owned(),
+        ownership: merge::entry_digest(entry),
+        values: merge::values_digest(&entry["fieldsV1"], after.value()),
+        uid: uid.to_owned(),
         scope: desired.scope.clone(),
         edges: desired.edges.clone(),
         origin: desired.declared.object.clone(),
         prevent_destroy: desired.lifecycle.prevent_destroy,
     })
+}
+
+/// Whether nothing changed since, on neither side: what the stack wants, what we own, and the values that stand there.
+pub(super) fn holds(prior: &Prior, desired: &Desired, live: &Object, manager: &FieldManager) -> bool {
+    !live.is_being_deleted()
+        && live.uid() == Some(prior.uid.as_str())
+        && live.api_version() == desired.object.api_version()
+        && prior.desired == desired.digest()
+        && merge::our_entry(live, manager).is_some_and(|entry| {
+            merge::entry_digest(entry) == prior.ownership && merge::values_digest(&entry["fieldsV1"], live.value()) == prior.values
+        })
 }

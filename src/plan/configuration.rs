@@ -1,0 +1,135 @@
+//! What is sent for an object: what the stack says, less what it doesn't touch once the object exists.
+
+use crate::merge::{self, FieldSet, ManagedFields};
+use crate::resource::{Desired, FieldManager, FieldPath, Object};
+
+use super::Write;
+use super::fields::{IDENTITY, LAST_APPLIED};
+
+/// Managers whose updates are those of kubectl's client-side apply.
+const CLIENT_SIDE: [&str; 2] = ["before-first-apply", "kubectl-client-side-apply"];
+
+/// What is sent for an object.
+#[derive(Clone, Debug)]
+pub(super) struct Configuration {
+    /// What is applied.
+    pub send: Object,
+    /// What leaves our entry of managedFields: after the apply of an object that is made, before that of one that is there.
+    pub release: Vec<FieldPath>,
+    /// What is asked of the server: like `send`, with the values of what would be released before.
+    pub ask: Object,
+}
+
+impl Configuration {
+    /// For an object that isn't there. `keep` is one that goes before: what isn't ours to change keeps its value.
+    pub fn to_create(desired: &Desired, keep: Option<&Object>) -> Self {
+        let mut send = desired.object.clone();
+        let mut release = Vec::new();
+        for hand_over in &desired.hand_overs {
+            let kept = keep.and_then(|live| hand_over.path.get(live.value()));
+            if merge::set(send.value_mut(), &hand_over.path, kept.unwrap_or(&hand_over.initial).clone()) {
+                release.push(hand_over.path.clone());
+            }
+        }
+        for path in &desired.lifecycle.ignore_changes {
+            if let Some(kept) = keep.and_then(|live| path.get(live.value())) {
+                merge::set(send.value_mut(), path, kept.clone());
+            }
+            if path.get(send.value()).is_some() && is_no_identity(path) {
+                release.push(path.clone());
+            }
+        }
+        Self { ask: send.clone(), send, release }
+    }
+
+    /// For an object that is there.
+    pub fn to_update(desired: &Desired, live: &Object, manager: &FieldManager) -> Self {
+        let mut send = desired.object.clone();
+        let ignored = desired.lifecycle.ignore_changes.iter().filter(|path| is_no_identity(path));
+        let not_sent: Vec<&FieldPath> = desired.hand_overs.iter().map(|hand_over| &hand_over.path).chain(ignored).collect();
+        for path in &not_sent {
+            merge::remove(send.value_mut(), path);
+        }
+        let ours = owned(live, manager);
+        let release: Vec<FieldPath> = not_sent.into_iter().filter(|path| ours.touches(path)).cloned().collect();
+        let mut ask = send.clone();
+        for path in &release {
+            if let Some(value) = path.get(live.value()) {
+                merge::set(ask.value_mut(), path, value.clone());
+            }
+        }
+        Self { send, release, ask }
+    }
+
+    /// The writes that make the object.
+    pub fn creating(&self) -> Vec<Write> {
+        let apply = Write::Apply { object: self.send.clone(), force: false, creates: true };
+        std::iter::once(apply).chain(self.releasing()).collect()
+    }
+
+    /// The write that gives fields away, if there are any.
+    pub fn releasing(&self) -> Option<Write> {
+        (!self.release.is_empty()).then(|| Write::Release { paths: self.release.clone() })
+    }
+}
+
+/// What this manager applied.
+pub(super) fn owned(live: &Object, manager: &FieldManager) -> FieldSet {
+    merge::our_entry(live, manager).and_then(|entry| FieldSet::parse(&entry["fieldsV1"]).ok()).unwrap_or_default()
+}
+
+/// The managers of kubectl's client-side apply that wrote to the object.
+pub(super) fn client_side_managers(live: &Object) -> Vec<String> {
+    let written = ManagedFields::of(live);
+    let mut managers: Vec<String> = written
+        .0
+        .iter()
+        .filter(|entry| entry.operation == merge::Operation::Update && entry.subresource.is_none())
+        .filter(|entry| CLIENT_SIDE.contains(&entry.manager.as_str()))
+        .map(|entry| entry.manager.clone())
+        .collect();
+    managers.sort();
+    managers.dedup();
+    managers
+}
+
+/// What an apply does after these managers' fields became ours: what they had set, and neither the stack nor anybody else
+/// has, goes. `applied` is what it does without. Whether anything more goes.
+pub(super) fn take_over(applied: &mut Object, managers: &[String], ours: &FieldManager) -> bool {
+    let written = ManagedFields::of(applied);
+    let (mut theirs, mut kept) = (FieldSet::default(), FieldSet::default());
+    for entry in &written.0 {
+        let is_theirs = entry.operation == merge::Operation::Update && entry.subresource.is_none() && managers.contains(&entry.manager);
+        let set = if is_theirs { &mut theirs } else { &mut kept };
+        *set = set.union(&entry.fields);
+    }
+    if written.applied(ours).is_none() {
+        return false;
+    }
+    theirs.insert(&FieldPath::fields(&["metadata", "annotations", LAST_APPLIED]));
+    let mut removed = false;
+    for path in theirs.difference(&kept).paths() {
+        if !kept.touches(&path) {
+            removed |= merge::remove(applied.value_mut(), &path).is_some();
+        }
+    }
+    removed
+}
+
+/// What will be there, where the server can't be asked: what we had and don't say any more goes, what we say is set.
+pub(super) fn predict(live: &Object, send: &Object, manager: &FieldManager) -> Object {
+    let mut after = live.clone();
+    for path in owned(live, manager).leaves() {
+        if path.get(send.value()).is_none() {
+            merge::remove(after.value_mut(), &path);
+        }
+    }
+    for (path, value) in merge::leaves(&FieldPath::root(), send.value()) {
+        merge::set(after.value_mut(), &path, value);
+    }
+    after
+}
+
+fn is_no_identity(path: &FieldPath) -> bool {
+    !path.0.is_empty() && !IDENTITY.iter().any(|fields| path.covers(&FieldPath::fields(fields)))
+}

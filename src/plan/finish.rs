@@ -1,0 +1,182 @@
+//! From decisions on single objects to the plan as a whole: cures, triggered replaces, order, consents.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::graph::{self, ResourceGraph};
+use crate::resource::{Diagnostic, Diagnostics, Edge, Object, ObjectKey, Origin};
+
+use super::case::{Case, Decision};
+use super::planner::Planner;
+use super::removal::{self, Removal};
+use super::{Action, Change, Plan, PlanInput, consents, cure, moved, notes};
+
+/// The plan.
+pub(super) fn finish(planner: Planner<'_>) -> Plan {
+    let Planner { input, mut cases, removals, counts, included, asked, mut findings, .. } = planner;
+    for case in &mut cases {
+        findings.extend(std::mem::take(&mut case.findings));
+    }
+    let by_cure = cures(&mut cases, input.graph, &mut findings);
+    triggered(&mut cases, input.graph);
+
+    let known = input.prior.objects.len().max(cases.iter().filter(|case| case.live.is_some()).count() + removals.len());
+    let mut unchanged = Vec::new();
+    let mut changes = Vec::new();
+    for case in cases {
+        match case.decision {
+            Decision::Unchanged => unchanged.push(case.key),
+            Decision::Change(change) => changes.push(*change),
+            Decision::Refused { .. } | Decision::Failed | Decision::Open => {}
+        }
+    }
+    for change in &mut changes {
+        annotate(change, input.graph, &included, &by_cure);
+        if let Some(from) = moved::from(input.moved, &change.key, &change.scope).filter(|_| change.action == Action::Create) {
+            change.notes.push(format!("moved from {from}: made first, then the old one goes"));
+        }
+    }
+    for removal in &removals {
+        if removal.deletes() && removal.prior.is_some_and(|prior| prior.prevent_destroy) {
+            findings.push(prevented(&removal.key, removal.prior.and_then(|prior| prior.origin.as_ref()), "the stack no longer has it"));
+        }
+    }
+    for change in changes.iter().filter(|change| change.action == Action::Replace) {
+        if change.desired.as_ref().is_some_and(|desired| desired.lifecycle.prevent_destroy) {
+            findings.push(prevented(&change.key, change.origin.as_ref(), &change.replace_reasons.join("; ")));
+        }
+    }
+    order(&mut changes, removals, input.graph, &input);
+
+    let consents = consents::consents(
+        &changes,
+        input.max_deletes.as_ref(),
+        known,
+        |change| moved::to(input.moved, &change.key, &change.scope).is_some(),
+        |change| change.live.as_ref().and_then(removal::defined_by).and_then(|kind| counts.get(&kind).copied().flatten()),
+    );
+    findings.sort();
+    Plan {
+        identity: input.identity.clone(),
+        target: input.target,
+        revision: input.prior.revision,
+        changes,
+        unchanged,
+        findings,
+        consents,
+        narrowed: !input.filter.is_empty(),
+        asked: asked.len(),
+    }
+}
+
+/// Turns refusals that the plan itself takes away into predictions, the others into findings. What cures what.
+fn cures(cases: &mut [Case<'_>], graph: &ResourceGraph, findings: &mut Diagnostics) -> BTreeMap<ObjectKey, ObjectKey> {
+    let mut changed: BTreeSet<ObjectKey> =
+        cases.iter().filter(|case| matches!(case.decision, Decision::Change(_))).map(|case| case.key.clone()).collect();
+    let mut cured = BTreeMap::new();
+    loop {
+        let before = cured.len();
+        for case in cases.iter_mut() {
+            let Decision::Refused { message, predicted, .. } = &case.decision else { continue };
+            if let Some(by) = cure::cure(&case.key, message, &changed, graph) {
+                cured.insert(case.key.clone(), by);
+                changed.insert(case.key.clone());
+                case.decision = Decision::Change(predicted.clone());
+            }
+        }
+        if cured.len() == before {
+            break;
+        }
+    }
+    for case in cases {
+        if let Decision::Refused { finding, .. } = &case.decision {
+            findings.push((**finding).clone());
+        }
+    }
+    cured
+}
+
+/// Replaces what is to be replaced because something else changes.
+fn triggered(cases: &mut [Case<'_>], graph: &ResourceGraph) {
+    let position: BTreeMap<ObjectKey, usize> = cases.iter().enumerate().map(|(index, case)| (case.key.clone(), index)).collect();
+    let mut in_order: Vec<usize> = (0..cases.len()).collect();
+    in_order.sort_by_key(|index| (graph.wave_of(&cases[*index].key), *index));
+    for index in in_order {
+        let case = &cases[index];
+        let Some(live) = case.live.as_ref().filter(|live| case.is_ours(live)) else { continue };
+        let changes = |key: &&ObjectKey| {
+            let trigger = position.get(*key).map(|index| &cases[*index].decision);
+            matches!(trigger, Some(Decision::Change(change)) if matches!(change.action, Action::Update | Action::Replace | Action::Create))
+        };
+        let triggers: Vec<String> =
+            case.desired.lifecycle.replace_triggered_by.iter().filter(changes).map(|key| format!("{key} changes")).collect();
+        let replaced_already = matches!(&case.decision, Decision::Change(change) if change.action == Action::Replace);
+        if triggers.is_empty() || replaced_already || matches!(case.decision, Decision::Failed | Decision::Refused { .. }) {
+            continue;
+        }
+        let change = case.replacing(live, triggers);
+        cases[index].decision = Decision::Change(Box::new(change));
+    }
+}
+
+/// What a change means beyond its fields.
+fn annotate(change: &mut Change, graph: &ResourceGraph, included: &BTreeMap<ObjectKey, ObjectKey>, cured: &BTreeMap<ObjectKey, ObjectKey>) {
+    if let Some(by) = included.get(&change.key) {
+        change.notes.push(format!("not named by the filter, but {by} needs it"));
+    }
+    if let Some(by) = cured.get(&change.key) {
+        change.notes.push(format!("refused as things are; predicted, since {by} changes before it"));
+    }
+    change.notes.extend(notes::restarts(change));
+    if change.action == Action::Replace {
+        let dependents: BTreeSet<String> =
+            graph.edges().filter(|(_, edge)| edge.to == change.key).map(|(from, _)| from.to_string()).collect();
+        if !dependents.is_empty() {
+            let shown: Vec<String> = dependents.iter().take(3).cloned().collect();
+            let more = if dependents.len() > 3 { format!(" and {} more", dependents.len() - 3) } else { String::new() };
+            change.notes.push(format!("while it is away, missed by {}{more}", shown.join(", ")));
+        }
+    }
+}
+
+fn prevented(key: &ObjectKey, origin: Option<&Origin>, why: &str) -> Diagnostic {
+    Diagnostic::error("plan::prevent_destroy", format!("{key} is protected by `prevent_destroy`, and would be deleted: {why}"))
+        .at_maybe(origin, "declared here")
+        .help("keep it in the stack as it is; or apply it once with `prevent_destroy = false`")
+}
+
+/// Numbers the waves without gaps: creates and updates in the graph's order, deletes after them all, dependents first. Then
+/// sorts: deletes, then by wave and identity.
+fn order(changes: &mut Vec<Change>, removals: Vec<Removal<'_>>, graph: &ResourceGraph, input: &PlanInput<'_>) {
+    let of_graph: BTreeSet<usize> = changes.iter().map(|change| graph.wave_of(&change.key).unwrap_or(0)).collect();
+    let dense: BTreeMap<usize, usize> = of_graph.into_iter().enumerate().map(|(dense, wave)| (wave, dense)).collect();
+    for change in changes.iter_mut() {
+        change.wave = dense.get(&graph.wave_of(&change.key).unwrap_or(0)).copied().unwrap_or(0);
+    }
+    let none: Vec<Edge> = Vec::new();
+    let deleted: Vec<(&Object, &[Edge])> = removals
+        .iter()
+        .filter(|removal| removal.deletes())
+        .filter_map(|removal| Some((removal.live.as_ref()?, removal.prior.map_or(none.as_slice(), |prior| prior.edges.as_slice()))))
+        .collect();
+    let waves: BTreeMap<ObjectKey, usize> = graph::deletion_order(&deleted)
+        .into_iter()
+        .enumerate()
+        .flat_map(|(wave, keys)| keys.into_iter().map(move |key| (key, wave)))
+        .collect();
+    let first = dense.len();
+    for removal in removals {
+        let mut change = removal.into_change();
+        change.wave = first + waves.get(&change.key).copied().unwrap_or(0);
+        if change.action == Action::Delete {
+            if let Some(to) = moved::to(input.moved, &change.key, &change.scope) {
+                change.notes.push(format!("moved to {to}: goes once the new one is there"));
+            }
+            change.notes.extend(notes::restarts(&change));
+        }
+        changes.push(change);
+    }
+    changes.sort_by(|a, b| {
+        let rank = |change: &Change| (change.action != Action::Delete, change.wave);
+        (rank(a), &a.key).cmp(&(rank(b), &b.key))
+    });
+}

@@ -1,0 +1,300 @@
+//! The fold: takes what the cluster holds, asks what only the server can tell, and gives the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::graph::ResourceGraph;
+use crate::resource::{
+    Desired, Diagnostic, Diagnostics, FieldManager, GroupKind, GroupVersionKind, Object, ObjectKey, Origin, PriorSet, StackIdentity,
+};
+use crate::stack::model::CountOrPercent;
+
+use super::case::{Case, Surroundings};
+use super::removal::{self, Removal};
+use super::{Answer, Ask, Filter, Plan, Question, Target};
+
+/// What a plan is made of, besides what the cluster holds.
+#[derive(Debug)]
+pub struct PlanInput<'a> {
+    /// Whose.
+    pub identity: &'a StackIdentity,
+    /// Where.
+    pub target: Target,
+    /// What shall be.
+    pub desired: &'a [Desired],
+    /// In which order.
+    pub graph: &'a ResourceGraph,
+    /// What the last apply left.
+    pub prior: &'a PriorSet,
+    /// The kinds that the stack may have objects of, as the cluster's inventory says.
+    pub inventory: BTreeSet<GroupKind>,
+    /// The kinds that the cluster serves, in all their versions.
+    pub served: BTreeSet<GroupVersionKind>,
+    /// How many deletes need no consent; None: [`super::consents::DEFAULT_SHARE`].
+    pub max_deletes: Option<CountOrPercent>,
+    /// Renames.
+    pub moved: &'a [(String, String, Origin)],
+    /// What it is narrowed to.
+    pub filter: &'a Filter,
+    /// Fields of other managers are taken where somebody consents; otherwise they are errors.
+    pub take_ownership: bool,
+}
+
+/// An object to read: one that the lists didn't have, or had in another version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lookup {
+    /// Which.
+    pub key: ObjectKey,
+    /// In which version of its API; None: any.
+    pub version: Option<String>,
+}
+
+/// A plan in the making: give it [`Self::page`]s of all [`Self::kinds`], then answers to [`Self::lookups`] and to
+/// [`Self::questions`] until there are none, then [`Self::finish`].
+#[derive(Debug)]
+pub struct Planner<'a> {
+    pub(super) input: PlanInput<'a>,
+    pub(super) manager: FieldManager,
+    pub(super) wanted: BTreeMap<ObjectKey, &'a Desired>,
+    pub(super) live: BTreeMap<ObjectKey, Object>,
+    pub(super) absent: BTreeSet<ObjectKey>,
+    /// Read in the version of the desired object.
+    in_version: BTreeSet<ObjectKey>,
+    pub(super) cases: Vec<Case<'a>>,
+    pub(super) removals: Vec<Removal<'a>>,
+    /// Resources of the definitions that go.
+    pub(super) counts: BTreeMap<GroupKind, Option<usize>>,
+    /// What the filter doesn't name and what it names needs: each with what needs it.
+    pub(super) included: BTreeMap<ObjectKey, ObjectKey>,
+    pub(super) asked: BTreeSet<ObjectKey>,
+    pub(super) findings: Diagnostics,
+    begun: bool,
+}
+
+impl<'a> Planner<'a> {
+    /// A plan of these.
+    ///
+    /// # Errors
+    /// The filter names what isn't there.
+    pub fn new(input: PlanInput<'a>) -> Result<Self, Diagnostics> {
+        let mut findings = Diagnostics::default();
+        let mut wanted = BTreeMap::new();
+        for desired in input.desired {
+            let key = desired.key();
+            if is_own(&key, &input) {
+                findings.push(
+                    Diagnostic::error("plan::spais_own", format!("{key} is spai's own: it holds its inventory and lease"))
+                        .at_maybe(desired.declared.object.as_ref(), "declared here")
+                        .help("leave it out of the stack, or give the environment another root namespace"),
+                );
+                continue;
+            }
+            wanted.insert(key, desired);
+        }
+        super::scope::check_filter(&input)?;
+        let manager = input.identity.field_manager();
+        Ok(Self {
+            input,
+            manager,
+            wanted,
+            live: BTreeMap::new(),
+            absent: BTreeSet::new(),
+            in_version: BTreeSet::new(),
+            cases: Vec::new(),
+            removals: Vec::new(),
+            counts: BTreeMap::new(),
+            included: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            findings,
+            begun: false,
+        })
+    }
+
+    /// The kinds to list, by the stack's labels: those of the stack now, of the last apply, and of the inventory, as far
+    /// as the cluster serves them. Each with the version that the stack writes it in, if it does.
+    pub fn kinds(&self) -> BTreeMap<GroupKind, Option<String>> {
+        let mut kinds: BTreeMap<GroupKind, Option<String>> = BTreeMap::new();
+        let others = self.input.prior.objects.keys().map(ObjectKey::group_kind).chain(self.input.inventory.iter().cloned());
+        for kind in others {
+            kinds.entry(kind).or_default();
+        }
+        for (key, desired) in &self.wanted {
+            kinds.entry(key.group_kind()).or_default().get_or_insert_with(|| desired.object.gvk().version);
+        }
+        let served = self.served_kinds();
+        kinds.retain(|kind, _| served.contains(kind));
+        kinds
+    }
+
+    /// The kinds that it would list, and that the cluster doesn't serve.
+    pub fn unserved(&self) -> Vec<GroupKind> {
+        let served = self.served_kinds();
+        let wanted = self.wanted.keys().chain(self.input.prior.objects.keys()).map(ObjectKey::group_kind);
+        let all: BTreeSet<GroupKind> = wanted.chain(self.input.inventory.iter().cloned()).collect();
+        all.into_iter().filter(|kind| !served.contains(kind)).collect()
+    }
+
+    fn served_kinds(&self) -> BTreeSet<GroupKind> {
+        self.input.served.iter().map(GroupVersionKind::group_kind).collect()
+    }
+
+    /// Objects that carry the stack's labels.
+    pub fn page(&mut self, objects: Vec<Object>) {
+        for object in objects {
+            let key = object.key();
+            if !is_own(&key, &self.input) {
+                self.live.insert(key, object);
+            }
+        }
+    }
+
+    /// What is to be read on its own; empty once all is known. Namespaces come first: nothing is in one that isn't there.
+    pub fn lookups(&mut self) -> Vec<Lookup> {
+        let mut lookups = BTreeSet::new();
+        let keys: BTreeSet<ObjectKey> = self.wanted.keys().chain(self.input.prior.objects.keys()).cloned().collect();
+        let served = self.served_kinds();
+        for key in keys {
+            let gvk = self.wanted.get(&key).map(|desired| desired.object.gvk()).filter(|gvk| self.input.served.contains(gvk));
+            let version = gvk.map(|gvk| gvk.version);
+            if let Some(live) = self.live.get(&key) {
+                let same = version.as_ref().is_none_or(|version| live.gvk().version == *version);
+                if !same && self.in_version.insert(key.clone()) {
+                    lookups.insert(Lookup { key, version });
+                }
+                continue;
+            }
+            if self.absent.contains(&key) {
+                continue;
+            }
+            if !served.contains(&key.group_kind()) {
+                self.absent.insert(key);
+                continue;
+            }
+            let namespace = key.namespace.as_deref().map(namespace_key);
+            match namespace {
+                Some(namespace) if self.absent.contains(&namespace) => {
+                    self.absent.insert(key);
+                }
+                Some(namespace) if !self.live.contains_key(&namespace) => {
+                    lookups.insert(Lookup { key: namespace, version: None });
+                }
+                _ => {
+                    lookups.insert(Lookup { key, version });
+                }
+            }
+        }
+        lookups.into_iter().collect()
+    }
+
+    /// What a lookup found.
+    pub fn found(&mut self, key: &ObjectKey, object: Option<Object>) {
+        match object {
+            Some(object) => {
+                self.absent.remove(key);
+                self.live.insert(key.clone(), object);
+            }
+            None => {
+                self.live.remove(key);
+                self.absent.insert(key.clone());
+            }
+        }
+    }
+
+    /// What the server is to be asked now. Empty once everything is decided.
+    pub fn questions(&mut self) -> Vec<Question> {
+        if !self.begun {
+            self.begin();
+        }
+        let mut questions = Vec::new();
+        for (id, case) in self.cases.iter_mut().enumerate() {
+            if let Some(ask) = case.take_question() {
+                self.asked.insert(case.key.clone());
+                questions.push(Question { id, key: case.key.clone(), ask });
+            }
+        }
+        let first = self.cases.len();
+        for (position, (kind, count)) in self.counts.iter().enumerate() {
+            if count.is_none() {
+                let key = ObjectKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, &kind.to_string());
+                questions.push(Question { id: first + position, key, ask: Ask::Count(kind.clone()) });
+            }
+        }
+        questions
+    }
+
+    /// The server's answer to a question.
+    pub fn answer(&mut self, id: usize, answer: Answer) {
+        let surroundings = self.surroundings();
+        if let Answer::Count(number) = answer {
+            let position = id.saturating_sub(self.cases.len());
+            if let Some(count) = self.counts.values_mut().nth(position) {
+                *count = Some(number);
+            }
+        } else if let Some(case) = self.cases.get_mut(id) {
+            case.answer(answer, &surroundings);
+        }
+    }
+
+    /// The plan.
+    pub fn finish(mut self) -> Plan {
+        if !self.begun {
+            self.begin();
+        }
+        super::finish::finish(self)
+    }
+
+    fn begin(&mut self) {
+        self.begun = true;
+        self.included = super::scope::needed(self);
+        let surroundings = self.surroundings();
+        let mut cases = Vec::new();
+        for (key, desired) in &self.wanted {
+            if !self.input.filter.selects(key, &desired.scope) && !self.included.contains_key(key) {
+                continue;
+            }
+            let mut case = Case::new(key.clone(), desired, self.input.prior.objects.get(key), self.manager.clone());
+            // Everything that is deleted is told by the objects that stay behind: those of the stack leave the map.
+            case.begin(self.live.remove(key), &surroundings);
+            cases.push(case);
+        }
+        self.cases = cases;
+        self.removals = removal::removals(self);
+        let served = self.served_kinds();
+        for removal in &self.removals {
+            if let Some(kind) = removal.defined_kind() {
+                let count = if served.contains(&kind) { None } else { Some(0) };
+                self.counts.insert(kind, count);
+            }
+        }
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        let mut namespaces: BTreeSet<String> =
+            self.wanted.keys().filter(|key| key.kind == "Namespace" && key.group.is_empty()).map(|key| key.name.clone()).collect();
+        // spai makes it before anything else.
+        namespaces.insert(self.input.target.root_namespace.clone());
+        Surroundings {
+            identity: self.input.identity.clone(),
+            served: self.input.served.clone(),
+            defined: self.wanted.values().filter_map(|desired| removal::defined_by(&desired.object)).collect(),
+            absent_namespaces: self
+                .absent
+                .iter()
+                .filter(|key| key.kind == "Namespace" && key.group.is_empty())
+                .map(|key| key.name.clone())
+                .collect(),
+            namespaces,
+            take_ownership: self.input.take_ownership,
+        }
+    }
+}
+
+pub(super) fn namespace_key(name: &str) -> ObjectKey {
+    ObjectKey::new("", "Namespace", None, name)
+}
+
+/// Root namespace, inventory and lease: none of them is the stack's.
+fn is_own(key: &ObjectKey, input: &PlanInput<'_>) -> bool {
+    let root = input.target.root_namespace.as_str();
+    let lease = ObjectKey::new("coordination.k8s.io", "Lease", Some(root), &format!("spai-{}", input.identity.stack));
+    *key == namespace_key(root) || *key == input.identity.inventory_key(root) || *key == lease
+}

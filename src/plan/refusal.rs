@@ -1,0 +1,98 @@
+//! What the server's refusal of an update means: a field that can't change, a default left over from what the object was,
+//! or simply an error.
+
+use crate::merge::{self, ManagedFields};
+use crate::resource::{FieldManager, FieldPath, Object, PathElement};
+
+/// What the server says where a field can't be changed once the object exists.
+const IMMUTABLE: [&str; 7] =
+    ["immutable", "may not change", "may not be changed", "cannot change", "cannot be changed", "updates to ", "can not be changed"];
+
+/// The reasons for a replace, if every single one of the refusal's causes is that a field can't change.
+pub(super) fn immutable(causes: &[(String, String)], message: &str) -> Option<Vec<String>> {
+    let says_so = |text: &str| {
+        let text = text.to_lowercase();
+        IMMUTABLE.iter().any(|words| text.contains(words))
+    };
+    if causes.is_empty() {
+        return says_so(message).then(|| vec![message.to_owned()]);
+    }
+    if !causes.iter().all(|(_, words)| says_so(words)) {
+        return None;
+    }
+    let mut reasons: Vec<String> = causes.iter().map(|(field, words)| reason(field, words)).collect();
+    reasons.dedup();
+    Some(reasons)
+}
+
+/// `spec.selector: field is immutable`, without the value that the server repeats.
+fn reason(field: &str, words: &str) -> String {
+    let words = match (words.strip_prefix("Invalid value: "), words.rfind(": ")) {
+        (Some(_), Some(colon)) => &words[colon + 2..],
+        _ => words.strip_prefix("Forbidden: ").unwrap_or(words),
+    };
+    if field.is_empty() || field == "<nil>" { words.to_owned() } else { format!("{field}: {words}") }
+}
+
+/// Values that are in the object only because the server once filled them in, and that what the stack wants now can't
+/// stand beside: `strategy.rollingUpdate` when the type becomes `Recreate`. Nobody else owns them, so they can be owned
+/// and dropped. Empty if that isn't what the refusal is about.
+pub(super) fn leftovers(causes: &[(String, String)], send: &Object, live: &Object, manager: &FieldManager) -> Vec<FieldPath> {
+    let managed = ManagedFields::of(live);
+    let is_left = |path: &FieldPath| {
+        path.get(live.value()).is_some() && path.get(send.value()).is_none() && managed.others_at(path, manager).is_empty()
+    };
+    let mut found = Vec::new();
+    for (field, words) in causes {
+        if !words.contains("may not") && !words.contains("must not") {
+            return Vec::new();
+        }
+        let Some(path) = field.parse::<FieldPath>().ok().and_then(|path| by_keys(&path, live)) else { return Vec::new() };
+        let mut here: Vec<FieldPath> = if is_left(&path) { vec![path.clone()] } else { Vec::new() };
+        if here.is_empty() {
+            // What it complains about is what we want: then one of its neighbours is too many.
+            let Some((_, above)) = path.0.split_last() else { return Vec::new() };
+            let above = FieldPath(above.to_vec());
+            let neighbours = above.get(live.value()).and_then(|value| value.as_object()).into_iter().flatten();
+            here = neighbours.map(|(name, _)| above.field(name)).filter(is_left).collect();
+        }
+        if here.is_empty() {
+            return Vec::new();
+        }
+        found.extend(here);
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// What makes leftovers ours and changes no value: what we own already, with its live values, and them.
+pub(super) fn owning(leftovers: &[FieldPath], live: &Object, manager: &FieldManager) -> Option<Object> {
+    let mut value = super::configuration::owned(live, manager).extract(live.value()).unwrap_or_else(|| serde_json::json!({}));
+    for fields in super::fields::IDENTITY {
+        let path = FieldPath::fields(fields);
+        if let Some(found) = path.get(live.value()) {
+            merge::set(&mut value, &path, found.clone());
+        }
+    }
+    for path in leftovers {
+        merge::set(&mut value, path, path.get(live.value())?.clone());
+    }
+    Object::try_from(value).ok()
+}
+
+/// The path with indices of keyed lists turned into keys: the server's words count items.
+fn by_keys(path: &FieldPath, live: &Object) -> Option<FieldPath> {
+    let mut keyed: Vec<PathElement> = Vec::new();
+    let mut at = live.value();
+    for element in &path.0 {
+        let element = match (element, at.as_array()) {
+            (PathElement::Index(index), Some(items)) => merge::element_of(&keyed, items, *index),
+            (element, _) => element.clone(),
+        };
+        // The last step may lead to what isn't there (yet).
+        at = element.get(at).unwrap_or(&serde_json::Value::Null);
+        keyed.push(element);
+    }
+    Some(FieldPath(keyed))
+}

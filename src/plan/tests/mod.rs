@@ -1,0 +1,1 @@
+//! Plans of hand-made objects.
