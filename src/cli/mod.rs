@@ -2,9 +2,13 @@
 
 mod args;
 mod generate;
+mod interrupt;
+mod plan_verbs;
 mod request;
 mod run;
+mod run_verbs;
 mod stack_verbs;
+mod state_verbs;
 mod surroundings;
 mod terminal;
 mod variables;

@@ -16,7 +16,7 @@ use crate::stack::Sources;
 use super::args::{Cli, Verb};
 use super::request::Context;
 use super::terminal::Terminal;
-use super::{generate, stack_verbs, surroundings, variables};
+use super::{generate, plan_verbs, run_verbs, stack_verbs, state_verbs, surroundings, variables};
 
 /// The exit code of an error, usage included.
 pub(super) const ERROR: u8 = 1;
@@ -51,6 +51,12 @@ impl Problem {
     /// With places in the files of a stack's folder: they are read again to show the lines.
     pub(super) fn within(mut self, stack: &Path) -> Self {
         self.sources = Sources::read(stack).ok();
+        self
+    }
+
+    /// With places in these files.
+    pub(super) fn with(mut self, sources: Sources) -> Self {
+        self.sources = Some(sources);
         self
     }
 
@@ -116,8 +122,28 @@ fn run(verb: Verb, context: &Context, terminal: Terminal) -> Ended {
         Verb::Graph(args) => stack_verbs::graph(&args, context, terminal),
         Verb::Completions { shell } => Ok(generate::completions(shell, terminal)),
         Verb::Man { out } => generate::man(out.as_deref(), terminal),
+        Verb::Plan(args) => online(plan_verbs::plan(args, context, terminal)),
+        Verb::Status(args) => online(plan_verbs::status(args, context, terminal)),
+        Verb::Apply(args) => online(run_verbs::apply(args, context, terminal)),
+        Verb::Destroy(args) => online(run_verbs::destroy(args, context, terminal)),
+        Verb::Rollback(args) => online(run_verbs::rollback(args, context, terminal)),
+        Verb::Import(args) => online(run_verbs::import(args, context, terminal)),
+        Verb::State(verb) => online(state_verbs::state(verb, context, terminal)),
+        Verb::Lock(verb) => online(state_verbs::lock(verb, context, terminal)),
         _ => Err(Diagnostic::error("cli::unwired", "to be wired").into()),
     }
+}
+
+/// Runs a verb that talks to a cluster.
+fn online(verb: impl Future<Output = Ended>) -> Ended {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Diagnostic::error("cli::runtime", format!("the process can't start its threads: {error}"))
+            .help("see whether a limit of processes or of open files is reached (`ulimit -a`)")
+    })?;
+    let ended = runtime.block_on(verb);
+    // A question that nobody answered keeps a thread: it isn't waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Says what is wrong or worth knowing: on stderr for people, on stdout for programs.

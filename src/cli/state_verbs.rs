@@ -1,0 +1,142 @@
+//! What is kept: state and locks.
+
+use serde_json::json;
+
+use crate::engine::{self, Session};
+use crate::report;
+use crate::resource::Diagnostic;
+use crate::state::{Lock, Locks};
+
+use super::args::{self, State, Stored};
+use super::request::Context;
+use super::run::{ERROR, Ended, Problem};
+use super::run_verbs::key;
+use super::terminal::Terminal;
+
+/// `spai state …`.
+pub(super) async fn state(verb: State, context: &Context, terminal: Terminal) -> Ended {
+    match verb {
+        State::List(stored) => list(&session(&stored, context).await?, terminal),
+        State::Show { object, stored } => show(&object, &session(&stored, context).await?, terminal),
+        State::Verify(stored) => verify(&session(&stored, context).await?, terminal),
+        State::Recover(_) => Err(Diagnostic::error("cli::unwired", "to be wired").into()),
+    }
+}
+
+async fn session(stored: &Stored, context: &Context) -> Result<Session, Problem> {
+    let request = context.online(&stored.folder.stack, &stored.reading, &stored.place)?;
+    Session::open(&request).await.map_err(|found| Problem::from(found).within(&request.stack_dir))
+}
+
+fn list(session: &Session, terminal: Terminal) -> Ended {
+    let listing = engine::state::list(&session.store)?;
+    if terminal.json {
+        let mut value = json!(listing);
+        value["format"] = "spai.state/1".into();
+        terminal.print_json(&value);
+        return Ok(0);
+    }
+    let mut text = String::new();
+    for object in &listing.objects {
+        text.push_str(&format!("{}\n", report::visible_line(&object.key.to_string())));
+    }
+    terminal.print(&text);
+    let revision = listing.head.as_ref().map_or(0, |head| head.revision);
+    terminal.say(&format!("{} objects, revision {revision}", listing.objects.len()));
+    Ok(0)
+}
+
+fn show(object: &str, session: &Session, terminal: Terminal) -> Ended {
+    let shown = engine::state::show(&session.store, &key(object)?, None)?;
+    if terminal.json {
+        terminal.print_json(&json!(shown));
+    } else {
+        let documents: Vec<String> = shown.iter().map(|shown| report::yaml(&json!(shown))).collect();
+        terminal.print(&documents.join("---\n"));
+    }
+    Ok(0)
+}
+
+fn verify(session: &Session, terminal: Terminal) -> Ended {
+    let health = engine::state::verify(&session.store)?;
+    let revision = health.store.head.as_ref().map_or(0, |head| head.revision);
+    if terminal.json {
+        let holder = health.lock.as_ref().map(ToString::to_string);
+        terminal.print_json(&json!({
+            "format": "spai.state/1", "revision": revision, "revisions": health.store.revisions,
+            "unfinished_records": health.unfinished, "lock": holder,
+        }));
+        return Ok(0);
+    }
+    let mut text = format!("sound: revision {revision}, {} revisions in the history\n", health.store.revisions);
+    if let Some(records) = health.unfinished {
+        text.push_str(&format!("an unfinished run has {records} records: `spai apply --resume` or `spai apply --rollback`\n"));
+    }
+    if let Some(holder) = health.lock {
+        text.push_str(&format!("locked by {}\n", report::visible_line(&holder.to_string())));
+    }
+    terminal.print(&text);
+    Ok(0)
+}
+
+/// `spai lock …`.
+pub(super) async fn lock(verb: args::Lock, context: &Context, terminal: Terminal) -> Ended {
+    match verb {
+        args::Lock::Show(stored) => {
+            let session = session(&stored, context).await?;
+            match Locks::show(&session.state_dir, &session.cluster, session.identity(), session.root_namespace()).await {
+                Ok(locks) => say_locks(&locks, "nobody holds the lock", terminal),
+                // The lock beside the state is known even if the cluster is away.
+                Err(error) => {
+                    let lines = Lock::holder(&session.state_dir)?.map_or_else(String::new, |holder| format!("held by {holder}\n"));
+                    terminal.print(&report::visible(&lines));
+                    return Err(error.into());
+                }
+            }
+            Ok(0)
+        }
+        args::Lock::Break { stored, yes } => {
+            let session = session(&stored, context).await?;
+            let (dir, cluster, root) = (&session.state_dir, &session.cluster, session.root_namespace());
+            let held = Locks::show(dir, cluster, session.identity(), root).await?;
+            say_locks(&held, "nobody holds the lock", terminal);
+            if held.local.is_none() && held.lease.is_none() {
+                return Ok(0);
+            }
+            if !yes {
+                if !terminal.asks {
+                    return Err(Diagnostic::error(
+                        "cli::confirm",
+                        "breaking a lock asks for confirmation, and there is no terminal to ask at",
+                    )
+                    .help("make sure that the run is dead, then say `--yes`")
+                    .into());
+                }
+                if !terminal.ask("If that run still lives, it stops at its next step. Break the lock?") {
+                    return Ok(ERROR);
+                }
+            }
+            Locks::break_(dir, cluster, session.identity(), root).await?;
+            terminal.say("the lock is free");
+            Ok(0)
+        }
+    }
+}
+
+fn say_locks(locks: &Locks, nobody: &str, terminal: Terminal) {
+    let local = locks.local.as_ref().map(ToString::to_string);
+    let lease = locks.lease.as_ref().map(|lease| lease.text.clone());
+    if terminal.json {
+        return terminal.print_json(&json!({"format": "spai.lock/1", "local": local, "lease": lease}));
+    }
+    let mut text = String::new();
+    for (place, holder) in [("beside the state", &local), ("in the cluster", &lease)] {
+        if let Some(holder) = holder {
+            text.push_str(&format!("held {place} by {}\n", report::visible_line(holder)));
+        }
+    }
+    if text.is_empty() {
+        text = format!("{nobody}\n");
+    }
+    terminal.print(&text);
+}
