@@ -1,3 +1,5 @@
+//! The journal under every kind of damage: an exact prefix, or an error.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! The local store: what it keeps, how it fails, and that nothing in it can be read in clear.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
