@@ -45,6 +45,7 @@ pub fn readiness(object: &Object) -> Readiness {
         ("", "Pod") => pod(object),
         ("", "Namespace") => namespace(object),
         ("", "PersistentVolumeClaim") => volume_claim(object),
+        ("", "ResourceQuota") => quota(object),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(object),
         ("apiregistration.k8s.io", "APIService") => conditional(object, "Available"),
         ("", "ReplicationController") => observed(object).unwrap_or_else(|| replica_set(object)),
@@ -66,6 +67,15 @@ pub fn readiness(object: &Object) -> Readiness {
 fn observed(object: &Object) -> Option<Readiness> {
     let seen = object.value()["status"]["observedGeneration"].as_i64();
     (seen < object.generation()).then(|| Readiness::progressing("its controller hasn't seen it yet"))
+}
+
+/// A raised quota counts once its controller has seen it: until then the old one refuses what comes next.
+fn quota(object: &Object) -> Readiness {
+    let (spec, status) = parts(object);
+    match status.get("hard") {
+        Some(enforced) if *enforced != spec["hard"] => Readiness::progressing("the old limits still hold"),
+        _ => Readiness::Ready,
+    }
 }
 
 fn deployment(object: &Object) -> Readiness {

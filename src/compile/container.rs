@@ -66,7 +66,7 @@ fn further(
     let path = join_path(&[table, name]);
     let origin = service.origin(&path);
     let mut container = Marked::default();
-    container.set_from("name", container_name(service, name), Some(origin));
+    container.set_from("name", names::joined(&[name]), Some(origin));
     put_image(service, &mut container, &format!("{path}.image"), &image_or_services(&own.image, &service.spec().image), diagnostics);
     put_command(service, &mut container, &format!("{path}."), own.command.as_ref(), own.args.as_ref());
     container.put_list("env", "name", config::own(service, &[table, name], &own.config, diagnostics));
@@ -113,16 +113,10 @@ pub(super) fn hook(
     let mut env: Vec<Marked> = config::referenced(service, diagnostics).into_iter().filter(|variable| !shadowed(variable)).collect();
     env.extend(own);
     container.put_list("env", "name", env);
-    put_resources(&mut container, sizing::main_resources(service, diagnostics));
+    put_resources(&mut container, sizing::hook_resources(service, diagnostics));
     harden(service, &mut container);
     put_mounts(&mut container, mounts);
     container
-}
-
-/// A further container that is called like the service would clash with the main one.
-fn container_name(service: &ServiceContext<'_>, name: &str) -> String {
-    let name = names::joined(&[name]);
-    if name == service.name() { names::joined(&[&name, "more"]) } else { name }
 }
 
 /// What an image says, completed by the service's where it gives no repository.

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::resource::{Desired, Diagnostic, Diagnostics};
+use crate::resource::Desired;
 use crate::stack::model::Right;
 
 use super::context::ServiceContext;
 use super::marked::Marked;
 
 /// The ServiceAccount; with `rights`, the Role that holds just these and its RoleBinding.
-pub(super) fn objects(service: &ServiceContext<'_>, diagnostics: &mut Diagnostics) -> Vec<Desired> {
+pub(super) fn objects(service: &ServiceContext<'_>) -> Vec<Desired> {
     let mut account = Marked::default();
     // The pods that need a token mount it themselves.
     account.set("automountServiceAccountToken", false);
@@ -19,9 +19,6 @@ pub(super) fn objects(service: &ServiceContext<'_>, diagnostics: &mut Diagnostic
         return objects;
     }
     let origin = service.origin("rights");
-    for right in rights {
-        check(service, right, diagnostics);
-    }
     let mut role = Marked::default();
     role.set_from("rules", rights.iter().map(rule).collect::<Vec<_>>(), Some(origin));
     let mut binding = Marked::default();
@@ -48,26 +45,4 @@ fn rule(right: &Right) -> Value {
         rule["resourceNames"] = json!(right.names);
     }
     rule
-}
-
-fn check(service: &ServiceContext<'_>, right: &Right, diagnostics: &mut Diagnostics) {
-    let origin = service.origin("rights");
-    let all = [&right.groups, &right.resources, &right.verbs];
-    if all.iter().any(|words| words.iter().any(|word| word == "*")) {
-        diagnostics.push(
-            Diagnostic::error("compile::rights_too_wide", format!("{} asks for rights with `*`", service.title()))
-                .at(origin, "")
-                .help("least privilege: name the groups, resources and verbs that it needs"),
-        );
-    }
-    if right.resources.is_empty() || right.verbs.is_empty() {
-        diagnostics.push(
-            Diagnostic::error(
-                "compile::rights_empty",
-                format!("a right of {} names no {}", service.title(), if right.verbs.is_empty() { "verbs" } else { "resources" }),
-            )
-            .at(origin, "")
-            .help("for example `resources = [\"configmaps\"]` and `verbs = [\"get\"]`"),
-        );
-    }
 }

@@ -33,6 +33,8 @@ mod settings;
 mod sizing;
 mod slo;
 mod tenancy;
+#[cfg(test)]
+mod tests;
 mod volumes;
 mod workload;
 

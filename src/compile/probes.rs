@@ -50,8 +50,11 @@ pub(super) fn put(
     let mut liveness = base(liveness_path);
     liveness.set_maybe("failureThreshold", probe.failures.map(|failures| failures.max(1).saturating_mul(2)), failures_origin);
     container.put("livenessProbe", liveness);
+    // The line that asks for it, rather than that of one of its figures.
+    let said = ["path", "grpc", "liveness_path", "startup"].map(|field| format!("{path}.{field}"));
+    let said = said.iter().find(|path| service.instance.provenance.0.contains_key(*path)).unwrap_or(&path);
     for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
-        container.mark(probe, Some(service.origin(&path)));
+        container.mark(probe, Some(service.origin(said)));
     }
 }
 

@@ -64,7 +64,7 @@ fn of_service<'a>(
     callers: &Callers<'a>,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Desired> {
-    let mut objects = identity::objects(service, diagnostics);
+    let mut objects = identity::objects(service);
     objects.extend(config::config_map(service));
     objects.extend(config::files_map(service, diagnostics));
     objects.extend(exposure::objects(service));

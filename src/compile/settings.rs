@@ -3,51 +3,20 @@
 use serde_json::Value;
 
 use crate::resource::Diagnostics;
+use crate::stack::duration;
 use crate::stack::model::CountOrPercent;
 
 use super::context::ServiceContext;
 
 /// A duration in whole seconds, rounded up. What can't be read is an error at its line.
 pub(super) fn seconds(service: &ServiceContext<'_>, path: &str, text: Option<&str>, diagnostics: &mut Diagnostics) -> Option<u64> {
-    let text = text?;
-    let seconds = parse_seconds(text);
-    if seconds.is_none() {
-        let help = "write a duration like `30s`, `5m`, `1h30m` or `30d`";
-        service.error(diagnostics, "compile::duration", path, format!("`{text}` is no duration"), help);
+    match duration::seconds(text?) {
+        Ok(seconds) => Some(seconds),
+        Err(error) => {
+            service.error(diagnostics, "compile::duration", path, error.to_string(), duration::HELP);
+            None
+        }
     }
-    seconds
-}
-
-/// Whole seconds, rounded up; None for what is no duration.
-pub(super) fn parse_seconds(text: &str) -> Option<u64> {
-    parse_millis(text).map(|millis| millis.div_ceil(1000))
-}
-
-/// `90s`, `1h30m`, `250ms` in thousandths of a second; None for anything else.
-pub(super) fn parse_millis(text: &str) -> Option<u64> {
-    let mut millis: u64 = 0;
-    let mut rest = text.trim();
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let amount: u64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let unit_end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let factor = match &rest[..unit_end] {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            "w" => 604_800_000,
-            _ => return None,
-        };
-        millis = millis.checked_add(amount.checked_mul(factor)?)?;
-        rest = &rest[unit_end..];
-    }
-    Some(millis)
 }
 
 /// As Kubernetes takes it: a number, or a text with `%`.
@@ -71,23 +40,6 @@ pub(super) fn of_whole(value: &Value, whole: u64, up: bool) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations() {
-        for (text, seconds) in [
-            ("60s", Some(60)),
-            ("1h30m", Some(5400)),
-            ("250ms", Some(1)),
-            ("30d", Some(2_592_000)),
-            ("", None),
-            ("5", None),
-            ("m", None),
-            ("5x", None),
-            ("99999999999999999999s", None),
-        ] {
-            assert_eq!(parse_seconds(text), seconds, "{text}");
-        }
-    }
 
     #[test]
     fn shares_of_a_whole() {

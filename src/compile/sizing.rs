@@ -79,6 +79,17 @@ pub(super) fn main_resources(service: &ServiceContext<'_>, diagnostics: &mut Dia
     build(service, "resources", resources, &of_tier, resources.request_share, diagnostics)
 }
 
+/// Requests and limits of a hook: the service's, without its devices.
+pub(super) fn hook_resources(service: &ServiceContext<'_>, diagnostics: &mut Diagnostics) -> Marked {
+    let tier = service.at.tier();
+    let fallback =
+        Amounts { cpu: tier.and_then(|tier| tier.cpu.clone()), memory: tier.and_then(|tier| tier.memory.clone()), ..Amounts::default() };
+    let mut resources = service.spec().resources.clone();
+    resources.limits.other.clear();
+    resources.requests.other.clear();
+    build(service, "resources", &resources, &fallback, resources.request_share, diagnostics)
+}
+
 /// Requests and limits of a further container: its own figures only.
 pub(super) fn further_resources(
     service: &ServiceContext<'_>,
@@ -122,18 +133,6 @@ fn build(
                 .filter(|_| is_divisible(name))
                 .map(|(limit, share)| (share_of(name, limit, share), service.origin(&format!("{path}.request_share")))),
         };
-        if let (Some(limit), Some((request, origin))) = (&limit, &request)
-            && request > limit
-        {
-            let message = format!("{} requests {request} of {name}, more than its limit of {limit}", service.title());
-            diagnostics.push(
-                crate::resource::Diagnostic::error("compile::request_above_limit", message)
-                    .at(origin, "the request")
-                    .at(limit_origin, "the limit")
-                    .help("what is requested is reserved, so it can't be more than what may be used: lower the one or raise the other"),
-            );
-            continue;
-        }
         if let Some(limit) = &limit {
             limits.set_key_from(name, limit.to_string(), Some(limit_origin));
         }

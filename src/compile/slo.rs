@@ -7,11 +7,12 @@
 use serde_json::json;
 
 use crate::resource::{Desired, Diagnostic, Diagnostics};
+use crate::stack::duration;
 use crate::stack::model::Slo;
 
 use super::context::ServiceContext;
 use super::marked::Marked;
-use super::{names, settings};
+use super::names;
 
 /// The label by which Prometheus' sidecar finds rule files.
 const RULES_LABEL: &str = "spai.dev/prometheus-rules";
@@ -84,22 +85,19 @@ fn groups(service: &ServiceContext<'_>, slo: &Slo, diagnostics: &mut Diagnostics
         }
     }
     if let Some(text) = &slo.latency_p95 {
-        match settings::parse_millis(text) {
-            Some(millis) => rules.push(json!({
+        match duration::parse(text) {
+            Ok(limit) => rules.push(json!({
                 "alert": "LatencyAboveObjective",
                 "expr": format!(
-                    "histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{{{matchers}}}[5m]))) > {}.{:03}",
-                    millis / 1000,
-                    millis % 1000
+                    "histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{{{matchers}}}[5m]))) > {}",
+                    limit.as_secs_f64()
                 ),
                 "for": "10m",
                 "labels": labels("ticket"),
                 "annotations": {"summary": format!("5 % of the requests to {} take longer than {text}", service.title())},
             })),
-            None => diagnostics.push(
-                Diagnostic::error("compile::duration", format!("`{text}` is no duration"))
-                    .at(service.origin("slo"), "the objective")
-                    .help("write one like `200ms` or `1s`"),
+            Err(error) => diagnostics.push(
+                Diagnostic::error("compile::duration", error.to_string()).at(service.origin("slo"), "the objective").help(duration::HELP),
             ),
         }
     }

@@ -154,7 +154,7 @@ fn add_files(service: &ServiceContext<'_>, volumes: &mut Volumes, diagnostics: &
         mount.set("readOnly", true);
         if let File::Secret(key) = file {
             let Some(object) = config::secret_name(service, &key.secret, origin, diagnostics) else { continue };
-            let name = names::limited(&format!("secret-{}", object.replace('.', "-")), names::MAX);
+            let name = free_name(service, &names::limited(&format!("secret-{}", object.replace('.', "-")), names::MAX - 5));
             mount.set("name", name.as_str());
             mount.set("subPath", key.key.as_str());
             if !secrets.contains(&name) {
@@ -169,7 +169,7 @@ fn add_files(service: &ServiceContext<'_>, volumes: &mut Volumes, diagnostics: &
                 secrets.push(name);
             }
         } else {
-            mount.set("name", "files");
+            mount.set("name", free_name(service, "files"));
             mount.set("subPath", config::file_key(path));
             from_map = true;
         }
@@ -177,7 +177,7 @@ fn add_files(service: &ServiceContext<'_>, volumes: &mut Volumes, diagnostics: &
     }
     if from_map {
         let mut piece = Marked::default();
-        piece.set_from("name", "files", Some(service.origin("files")));
+        piece.set_from("name", free_name(service, "files"), Some(service.origin("files")));
         piece.set("configMap", json!({"name": config::files_name(service)}));
         volumes.pod.push(piece);
     }
@@ -189,13 +189,19 @@ fn add_scratch(service: &ServiceContext<'_>, volumes: &mut Volumes) {
     if service.spec().pod.read_only_root == Some(false) || taken {
         return;
     }
-    let name = if service.spec().volumes.contains_key("tmp") { "spai-tmp" } else { "tmp" };
+    let name = free_name(service, "tmp");
     let mut piece = Marked::default();
-    piece.set("name", name);
+    piece.set("name", name.as_str());
     piece.set("emptyDir", json!({"sizeLimit": SCRATCH}));
     piece.mark("emptyDir", Some(service.origin("pod.read_only_root")));
     volumes.pod.push(piece);
-    volumes.mounts.push(scratch_mount(name));
+    volumes.mounts.push(scratch_mount(&name));
+}
+
+/// A name for a volume of spai's own that no volume of the service has.
+fn free_name(service: &ServiceContext<'_>, name: &str) -> String {
+    let taken = service.spec().volumes.keys().any(|volume| pod_name(volume) == name);
+    if taken { format!("spai-{name}") } else { name.to_owned() }
 }
 
 fn scratch_mount(name: &str) -> Marked {

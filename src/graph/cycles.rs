@@ -30,7 +30,7 @@ pub(super) fn explain(graph: &DiGraph<(), ()>, nodes: &Nodes<'_>, links: &Links,
     for (circle, again) in told.into_values() {
         let mut names: Vec<String> = circle.iter().map(|index| nodes.key(*index).to_string()).collect();
         names.extend(names.first().cloned());
-        let repeated = if again > 0 { format!(" (and {again} more circles of the same lines)") } else { String::new() };
+        let repeated = if again > 0 { format!(" ({again} more of the same lines)") } else { String::new() };
         let message = match circle.as_slice() {
             [one] => format!("{} comes after itself{repeated}", nodes.key(*one)),
             many => format!("{} objects wait for each other in a circle{repeated}", many.len()),
