@@ -126,6 +126,9 @@ impl LocalStore {
 
     fn presence(&self) -> Result<Presence, Diagnostic> {
         match (HeadFile::read(&self.dir)?, database::exists(&self.dir)) {
+            (None, false) if fs::read_dir(self.dir.join(OBJECTS)).is_ok_and(|mut entries| entries.next().is_some()) => {
+                Err(ledger::corrupt(&self.dir, "its database and its head file are gone"))
+            }
             (None, false) => Ok(Presence::Absent),
             (head, true) => Ok(Presence::There(head)),
             (Some(head), false) => Err(ledger::corrupt(&self.dir, &format!("its database, last at revision {}, is gone", head.revision))),
