@@ -171,9 +171,7 @@ async fn a_stack_goes_up_changes_goes_back_and_goes() {
     let outcome = unwrapped(run(unwrapped(engine::destroy::begin(&world.request()).await), &()).await);
     assert_eq!((outcome.ending, outcome.done.len()), (Ending::Applied, 3), "{outcome:#?}");
     let left = world.plane.kubectl_out(&["get", "namespaces", "-o", "name"]);
-    support::eventually("the root namespace goes", || {
-        !world.plane.kubectl_out(&["get", "namespaces", "-o", "name"]).contains(&world.root)
-    });
+    support::eventually("the root namespace goes", || !world.plane.kubectl_out(&["get", "namespaces", "-o", "name"]).contains(&world.root));
     assert!(!left.contains(&world.home()), "{left}");
 }
 
@@ -229,9 +227,7 @@ async fn an_unfinished_run_stands_in_the_way_until_it_is_finished_or_undone() {
             pending.give_up().await;
         } else {
             assert_eq!((outcome.ending, world.revision()), (Ending::RolledBack, 0), "{outcome:#?}");
-            support::eventually("everything goes", || {
-                !world.plane.kubectl_out(&["get", "namespaces", "-o", "name"]).contains(&world.root)
-            });
+            support::eventually("everything goes", || !world.plane.kubectl_out(&["get", "namespaces", "-o", "name"]).contains(&world.root));
         }
         assert!(unwrapped(engine::resume::resume(&world.request(), options(), &(), calm()).await).is_none());
     }
@@ -254,12 +250,19 @@ async fn an_object_of_kubectls_is_imported_without_a_change() {
     let home = world.home();
     world.plane.kubectl_out(&["create", "namespace", &home]);
     let yaml = world.folder.path().join("theirs.yaml");
-    std::fs::write(&yaml, format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings, namespace: {home}}}, data: {{value: one}}}}")).unwrap();
+    std::fs::write(
+        &yaml,
+        format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings, namespace: {home}}}, data: {{value: one}}}}"),
+    )
+    .unwrap();
     world.plane.kubectl_out(&["apply", "-f", yaml.to_str().unwrap()]);
-    let keys: Vec<ObjectKey> = ["ConfigMap", "Namespace"]
-        .into_iter()
-        .map(|kind| if kind == "Namespace" { ObjectKey::new("", kind, None, &home) } else { ObjectKey::new("", kind, Some(&home), "settings") })
-        .collect();
+    let keys: Vec<ObjectKey> =
+        ["ConfigMap", "Namespace"]
+            .into_iter()
+            .map(|kind| {
+                if kind == "Namespace" { ObjectKey::new("", kind, None, &home) } else { ObjectKey::new("", kind, Some(&home), "settings") }
+            })
+            .collect();
     let uid = world.get("configmap/settings", ".metadata.uid");
     let outcome = unwrapped(run(unwrapped(engine::import::begin(&world.request(), &keys).await), &()).await);
     assert_eq!((outcome.ending, outcome.done.len()), (Ending::Applied, 2), "{outcome:#?}");

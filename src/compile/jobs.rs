@@ -43,19 +43,7 @@ pub(super) fn cron_spec(service: &ServiceContext<'_>, template: Marked, diagnost
     run_template.put("spec", run);
 
     let mut spec = Marked::default();
-    match &job.schedule {
-        Some(schedule) => spec.set_from("schedule", schedule.as_str(), Some(service.origin("job.schedule"))),
-        None => {
-            let message = format!("nothing says when {} runs", service.title());
-            service.error(
-                diagnostics,
-                "compile::no_schedule",
-                "kind",
-                message,
-                "say it as cron does: `job.schedule = \"0 3 * * *\"` is at three every night",
-            );
-        }
-    }
+    spec.set_maybe("schedule", job.schedule.as_deref(), Some(service.origin("job.schedule")));
     spec.set_maybe("timeZone", job.time_zone.as_deref(), Some(service.origin("job.time_zone")));
     spec.set_maybe("concurrencyPolicy", job.concurrency.map(|policy| format!("{policy:?}")), Some(service.origin("job.concurrency")));
     spec.set_maybe("suspend", job.suspend, Some(service.origin("job.suspend")));

@@ -104,8 +104,8 @@ impl<'a> Callers<'a> {
             // What is missing is reported where the caller is compiled.
             for needed in neighbours.needed(&service, &mut Diagnostics::default()) {
                 let callee: (&'a str, &'a str) = (needed.service.namespace(), &needed.service.instance.service);
-                let caller: &'a str = &service.instance.service;
-                all.entry(callee).or_default().entry(caller).or_default().push(Caller { service, origin: needed.origin });
+                let name: &'a str = &service.instance.service;
+                all.entry(callee).or_default().entry(name).or_default().push(Caller { service, origin: needed.origin });
             }
         }
         Self(all)

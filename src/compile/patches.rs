@@ -127,8 +127,8 @@ impl Aimed<'_> {
         let before = identity_of(desired);
         let kept = desired.object.clone();
         let patch = Value::Object(self.patch.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect());
-        let mut marks = Vec::new();
-        merge(desired.object.value_mut(), &patch, &FieldPath::root(), &mut marks);
+        let mut written = Vec::new();
+        merge(desired.object.value_mut(), &patch, &FieldPath::root(), &mut written);
         if identity_of(desired) != before {
             diagnostics.push(
                 Diagnostic::error("compile::patch_identity", format!("a patch changes what identifies {}", kept.key()))
@@ -138,7 +138,7 @@ impl Aimed<'_> {
             desired.object = kept;
             return;
         }
-        for path in marks {
+        for path in written {
             desired.declared.fields.insert(path, self.origin.clone());
         }
     }
@@ -182,10 +182,10 @@ fn matches(pattern: &str, name: &str) -> bool {
     left.ends_with(last)
 }
 
-fn merge(target: &mut Value, patch: &Value, path: &FieldPath, marks: &mut Vec<FieldPath>) {
+fn merge(target: &mut Value, patch: &Value, path: &FieldPath, written: &mut Vec<FieldPath>) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
-        marks.push(path.clone());
+        written.push(path.clone());
         return;
     };
     if patch.get("$patch").is_some_and(|what| what == "replace") || !target.is_object() {
@@ -202,19 +202,19 @@ fn merge(target: &mut Value, patch: &Value, path: &FieldPath, marks: &mut Vec<Fi
             Value::Array(items) => match KEYS.iter().find(|(list, _)| list == name) {
                 Some((_, keys)) if items.iter().all(|item| key_of(item, keys).is_some()) => {
                     let list = fields.entry(name.clone()).or_insert_with(|| Value::Array(Vec::new()));
-                    merge_list(list, items, keys, &here, marks);
+                    merge_list(list, items, keys, &here, written);
                 }
                 _ => {
                     fields.insert(name.clone(), value.clone());
-                    marks.push(here);
+                    written.push(here);
                 }
             },
-            _ => merge(fields.entry(name.clone()).or_insert(Value::Null), value, &here, marks),
+            _ => merge(fields.entry(name.clone()).or_insert(Value::Null), value, &here, written),
         }
     }
 }
 
-fn merge_list(list: &mut Value, items: &[Value], keys: &[&str], path: &FieldPath, marks: &mut Vec<FieldPath>) {
+fn merge_list(list: &mut Value, items: &[Value], keys: &[&str], path: &FieldPath, written: &mut Vec<FieldPath>) {
     if !list.is_array() {
         *list = Value::Array(Vec::new());
     }
@@ -227,12 +227,11 @@ fn merge_list(list: &mut Value, items: &[Value], keys: &[&str], path: &FieldPath
             continue;
         }
         let here = path.join(PathElement::Key(BTreeMap::from([(key.to_owned(), id.clone())])));
-        match position {
-            Some(position) => merge(&mut list[position], item, &here, marks),
-            None => {
-                list.push(item.clone());
-                marks.push(here);
-            }
+        if let Some(position) = position {
+            merge(&mut list[position], item, &here, written);
+        } else {
+            list.push(item.clone());
+            written.push(here);
         }
     }
 }

@@ -23,8 +23,8 @@ pub(super) fn explain(graph: &DiGraph<(), ()>, nodes: &Nodes<'_>, links: &Links,
     let mut told: BTreeMap<Vec<Origin>, (Vec<usize>, usize)> = BTreeMap::new();
     for circle in circles {
         let labels = labels(&circle, nodes, links, origins);
-        let lines = labels.into_iter().map(|label| label.origin).collect();
-        told.entry(lines).and_modify(|(_, again)| *again += 1).or_insert((circle, 0));
+        let places = labels.into_iter().map(|label| label.origin).collect();
+        told.entry(places).and_modify(|(_, again)| *again += 1).or_insert((circle, 0));
     }
     let mut diagnostics = Diagnostics::default();
     for (circle, again) in told.into_values() {

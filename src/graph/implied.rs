@@ -85,7 +85,6 @@ impl<S: Sink> Finder<'_, '_, S> {
             ("", "ServiceAccount") => self.of_service_account(index, object),
             ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => self.of_binding(index, object),
             ("networking.k8s.io", "Ingress") => self.of_ingress(index, object),
-            ("networking.k8s.io", "IngressClass") => {}
             ("gateway.networking.k8s.io", _) => self.of_gateway_api(index, object),
             ("admissionregistration.k8s.io", kind) => self.of_admission(index, object, kind),
             ("apiregistration.k8s.io", "APIService") => self.behind_service(index, &spec["service"]),
