@@ -9,7 +9,6 @@ mod commit;
 pub mod destroy;
 mod ground;
 pub mod import;
-mod known;
 mod plan;
 mod recover;
 mod refusal;
@@ -23,7 +22,6 @@ mod validate;
 
 pub use crate::plan::Filter;
 pub use apply::Pending;
-pub use known::{Known, known};
 pub use plan::{Basis, plan, plan_for};
 pub use recover::{Recovered, recover};
 pub use refusal::Refusal;
