@@ -10,7 +10,12 @@ pub(super) fn process() -> Process {
     let variables: BTreeMap<String, String> =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
     let given = |name: &str| variables.get(name).filter(|value| !value.is_empty());
-    let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| given(name)).cloned().unwrap_or_else(|| "unknown".to_owned());
+    let user = ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|name| given(name))
+        .cloned()
+        .or_else(user_of_process)
+        .unwrap_or_else(|| "unknown".to_owned());
     let host = given("HOSTNAME")
         .cloned()
         .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned()))
@@ -34,4 +39,17 @@ pub(super) fn process() -> Process {
         }
     }
     Process { user, host, command: command.join(" "), variables, config_dir }
+}
+
+/// The name of the user whose process this is, from the system's list, where the variables don't say.
+fn user_of_process() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?.to_owned();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let named = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    });
+    Some(named.unwrap_or(format!("uid-{uid}")))
 }

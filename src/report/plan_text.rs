@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::plan::{Action, Cause, Change, Consent, FieldChange, Plan};
+use crate::plan::{Action, Cause, Change, Consent, ConsentKind, FieldChange, Plan};
 use crate::resource::{ObjectKey, Origin};
 use crate::stack::Sources;
 
@@ -282,6 +282,10 @@ impl Printer {
             let gap = " ".repeat(self.look.width.saturating_sub(4 + text.chars().count() + flag.len()).max(2));
             let mark = self.look.paint(Tone::Warn, "  ? ");
             self.line(&format!("{mark}{text}{gap}{flag}"));
+            // Deletions stand above, and a single object in the text.
+            if consent.kind == ConsentKind::DeleteBudget || consent.objects.iter().all(|key| consent.text.contains(&key.to_string())) {
+                continue;
+            }
             let named = if expand == Expand::All { consent.objects.len() } else { NAMED };
             for key in consent.objects.iter().take(named) {
                 self.line(&format!("      {}", visible_line(&key.to_string())));
@@ -314,7 +318,7 @@ impl Printer {
 
 /// Objects whose content can't be brought back.
 fn irreversible(plan: &Plan) -> BTreeSet<&ObjectKey> {
-    use crate::plan::ConsentKind::{DeleteDefinition, DeleteNamespace, DeleteVolume};
+    use ConsentKind::{DeleteDefinition, DeleteNamespace, DeleteVolume};
     let consents = plan.consents.iter().filter(|consent| matches!(consent.kind, DeleteNamespace | DeleteVolume | DeleteDefinition));
     consents.flat_map(|consent| &consent.objects).collect()
 }

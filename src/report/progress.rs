@@ -42,6 +42,8 @@ enum Shape {
 struct State {
     waiting: BTreeMap<ObjectKey, (ProgressBar, Instant)>,
     finished: usize,
+    /// How many changes are undone, once that has begun.
+    undoing: Option<usize>,
 }
 
 impl Progress {
@@ -139,16 +141,17 @@ impl Observer for Progress {
                 Shape::Moving { bar, .. } => bar.set_message(format!("wave {} of {waves}", wave + 1)),
                 _ => self.line(None, &format!("wave {} of {waves}: {objects} objects", wave + 1)),
             },
-            Event::Sent { key, action } => {
-                if let Shape::Lines = &self.shape {
-                    self.line(None, &format!("{} {key}: sent", sign(*action).0));
-                }
-            }
+            // What follows says more: it is waited for, or ready.
+            Event::Sent { .. } => {}
             Event::Waiting { key, reason } => self.wait(key, reason),
             Event::Ready { key, after } => {
                 let finished = self.settled(key);
-                let action = self.actions.get(key).map_or("ready", |action| done(*action));
-                let total = self.total.max(finished);
+                let undoing = self.state.lock().unwrap_or_else(PoisonError::into_inner).undoing;
+                let action = match undoing {
+                    Some(_) => "as it was",
+                    None => self.actions.get(key).map_or("ready", |action| done(*action)),
+                };
+                let total = undoing.unwrap_or(self.total).max(finished);
                 let after = if after.as_secs() == 0 { String::new() } else { format!(" after {} s", after.as_secs()) };
                 self.line(Some(Tone::Good), &format!("{}: {action}{after} ({finished} of {total})", self.name(key)));
             }
@@ -161,6 +164,14 @@ impl Observer for Progress {
             }
             Event::ServerBack => self.line(Some(Tone::Good), "the API server answers again"),
             Event::RollbackStarted { changes } => {
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                (state.finished, state.undoing) = (0, Some(*changes));
+                drop(state);
+                if let Shape::Moving { bar, .. } = &self.shape {
+                    bar.set_length(*changes as u64);
+                    bar.set_position(0);
+                    bar.set_message("rolling back");
+                }
                 self.line(Some(Tone::Warn), &format!("rolling back: {changes} changes are undone"));
             }
             Event::Undone { key } => self.line(None, &format!("{}: undone", self.name(key))),

@@ -26,9 +26,16 @@ pub(super) fn change(name: &str, before: Option<&Shown>, after: Option<&Shown>, 
         (Some(Shown::Secret), Some(Shown::Secret)) => vec![format!("  {name}: {SECRET}, changed")],
         (Some(before), Some(after)) => {
             let (old, new) = (text(before), text(after));
-            if is_short(&old) && is_short(&new) && name.chars().count() + old.chars().count() + new.chars().count() + 7 <= room {
-                let (old, new) = marked(&old, &new, look);
-                return vec![format!("  {name}: {old} → {new}")];
+            if is_short(&old) && is_short(&new) {
+                let (length, name_length) = (old.chars().count() + new.chars().count() + 3, name.chars().count());
+                let (left, right) = marked(&old, &new, look);
+                if name_length + length + 4 <= room {
+                    return vec![format!("  {name}: {left} → {right}")];
+                }
+                if length + 4 <= room {
+                    return vec![format!("  {name}"), format!("    {left} → {right}")];
+                }
+                return vec![format!("  {name}"), format!("    - {left}"), format!("    + {right}")];
             }
             let mut lines = vec![format!("  {name}:")];
             lines.extend(line_by_line(&old, &new, look));
