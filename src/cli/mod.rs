@@ -12,6 +12,7 @@ mod state_verbs;
 mod surroundings;
 mod terminal;
 mod variables;
+mod write_verbs;
 
 pub use generate::{man_pages, reference};
 pub use run::main;

@@ -16,7 +16,7 @@ use crate::stack::Sources;
 use super::args::{Cli, Verb};
 use super::request::Context;
 use super::terminal::Terminal;
-use super::{generate, plan_verbs, run_verbs, stack_verbs, state_verbs, surroundings, variables};
+use super::{generate, plan_verbs, run_verbs, stack_verbs, state_verbs, surroundings, variables, write_verbs};
 
 /// The exit code of an error, usage included.
 pub(super) const ERROR: u8 = 1;
@@ -130,7 +130,10 @@ fn run(verb: Verb, context: &Context, terminal: Terminal) -> Ended {
         Verb::Import(args) => online(run_verbs::import(args, context, terminal)),
         Verb::State(verb) => online(state_verbs::state(verb, context, terminal)),
         Verb::Lock(verb) => online(state_verbs::lock(verb, context, terminal)),
-        _ => Err(Diagnostic::error("cli::unwired", "to be wired").into()),
+        Verb::Init(args) => write_verbs::init(&args, terminal),
+        Verb::Fmt(args) => write_verbs::fmt(&args, terminal),
+        Verb::Explain(args) => write_verbs::explain(&args, context, terminal),
+        Verb::Schema(args) => Ok(write_verbs::schema(&args, terminal)),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::state::{Lock, Locks};
 
 use super::args::{self, State, Stored};
 use super::request::Context;
-use super::run::{ERROR, Ended, Problem};
+use super::run::{ERROR, Ended, Problem, warn};
 use super::run_verbs::key;
 use super::terminal::Terminal;
 
@@ -19,7 +19,7 @@ pub(super) async fn state(verb: State, context: &Context, terminal: Terminal) ->
         State::List(stored) => list(&session(&stored, context).await?, terminal),
         State::Show { object, stored } => show(&object, &session(&stored, context).await?, terminal),
         State::Verify(stored) => verify(&session(&stored, context).await?, terminal),
-        State::Recover(_) => Err(Diagnostic::error("cli::unwired", "to be wired").into()),
+        State::Recover(stored) => recover(&stored, context, terminal).await,
     }
 }
 
@@ -74,6 +74,36 @@ fn verify(session: &Session, terminal: Terminal) -> Ended {
     }
     if let Some(holder) = health.lock {
         text.push_str(&format!("locked by {}\n", report::visible_line(&holder.to_string())));
+    }
+    terminal.print(&text);
+    Ok(0)
+}
+
+async fn recover(stored: &Stored, context: &Context, terminal: Terminal) -> Ended {
+    let request = context.online(&stored.folder.stack, &stored.reading, &stored.place)?;
+    let session = session(stored, context).await?;
+    let recovered = engine::recover(&session, &request).await.map_err(|refusal| {
+        let code = refusal.exit_code();
+        Problem::from(refusal.diagnostics()).within(&request.stack_dir).exits(code)
+    })?;
+    let aside = recovered.aside.as_ref().map(|folder| folder.display().to_string());
+    if terminal.json {
+        terminal.print_json(&json!({
+            "format": "spai.recovered/1", "revision": recovered.revision, "objects": recovered.objects, "as_wanted": recovered.as_wanted,
+            "aside": aside, "former": recovered.former, "warnings": recovered.warnings.0,
+        }));
+        return Ok(0);
+    }
+    if let Some(former) = &recovered.former {
+        terminal.say(&format!("the former state: {}", report::visible(&former.message)));
+    }
+    warn(&recovered.warnings, session.compiled.stack.sources(), terminal);
+    let mut text = format!(
+        "Recovered: {} objects, {} of them as the stack wants them. Revision {}.\n",
+        recovered.objects, recovered.as_wanted, recovered.revision
+    );
+    if let Some(aside) = aside {
+        text.push_str(&format!("The former state was put aside: {}\n", report::visible_line(&aside)));
     }
     terminal.print(&text);
     Ok(0)

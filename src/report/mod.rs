@@ -1,6 +1,7 @@
 //! Renders core values and outcomes for people and programs: text, JSON. Decides nothing.
 
 mod diagnostics;
+mod explain;
 mod look;
 pub mod objects;
 mod outcome;
@@ -13,6 +14,7 @@ mod visible;
 mod yaml;
 
 pub use diagnostics::{diagnostic, diagnostics};
+pub use explain::{explain_object, explain_service};
 pub use look::{Look, Tone};
 pub use outcome::{outcome, outcome_json};
 pub use plan_json::{PLAN_FORMAT, plan_json};
