@@ -264,7 +264,7 @@ impl<'s> Draft<'s> {
             }
             _ => self.places.iter().map(|place| place.owner.clone()).filter(|owner| self.is_home(owner)).collect(),
         };
-        if owners.is_empty() && self.tenants.is_empty() {
+        if owners.is_empty() && self.tenants.is_empty() && !self.has_lost_tenants() {
             diagnostics.push(
                 Diagnostic::warning(
                     "stack::runs_nowhere",
@@ -287,6 +287,14 @@ impl<'s> Draft<'s> {
                 self.instances.insert((place, service), layered);
             }
         }
+    }
+
+    /// Whether tenants are missing only because their tier, or the environment's list of them, is wrong: that is said elsewhere.
+    fn has_lost_tenants(&self) -> bool {
+        let known = |tier: &Node| tier.as_str().is_some_and(|tier| self.tiers.contains_key(tier));
+        let lost = self.stack.tenants().values().any(|file| !file.node.get("tier").is_some_and(known));
+        let listed = self.file().get("tenants").map(Node::items).unwrap_or_default();
+        lost || listed.iter().any(|name| name.as_str().is_none_or(|name| !self.stack.tenants().contains_key(name)))
     }
 
     /// Whether services with `scope = "tenant"` run in a place: not where a dedicated tier only has its own services.

@@ -52,7 +52,7 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
             return Err(DurationError::NoUnit(number.to_owned()));
         }
         let factor = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
-        let factor = factor.ok_or_else(|| DurationError::UnknownUnit(unit.to_owned()))?;
+        let factor = factor.ok_or_else(|| DurationError::UnknownUnit(unit.trim().to_owned()))?;
         if factor >= smallest {
             return Err(DurationError::Order(format!("{number}{unit}")));
         }
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(parse(""), Err(DurationError::Empty));
         assert_eq!(parse("30"), Err(DurationError::NoUnit("30".to_owned())));
         assert_eq!(parse("-5m"), Err(DurationError::NoNumber("-5m".to_owned())));
-        assert_eq!(parse("5 min"), Err(DurationError::UnknownUnit(" min".to_owned())));
+        assert_eq!(parse("5 min"), Err(DurationError::UnknownUnit("min".to_owned())));
         assert_eq!(parse("30m1h"), Err(DurationError::Order("1h".to_owned())));
         assert_eq!(parse("99999999999999999999s"), Err(DurationError::TooLong));
         assert_eq!(parse("999999999999999999w"), Err(DurationError::TooLong));

@@ -217,12 +217,44 @@ fn note_syntax_errors(errors: &[toml::de::Error], lines: &Lines<'_>, diagnostics
     for (position, error) in errors.iter().take(TOLD).enumerate() {
         let span = error.span().unwrap_or(0..0);
         let mut diagnostic = Diagnostic::error("stack::syntax", error.message().to_owned());
-        diagnostic = diagnostic.at(&lines.origin(span.start, span.end), "this is no TOML");
+        // What is missing at the end of a line is missed behind its last character: there is something to point at.
+        let at_end = span.start == span.end && span.start > 0 && lines.text[span.start..].starts_with(['\n', '\r']);
+        let start = if at_end { lines.text.floor_char_boundary(span.start - 1) } else { span.start };
+        diagnostic = diagnostic.at(&lines.origin(start, span.end), "this is no TOML");
+        if let Some(help) = help_with_syntax(error.message(), lines.text, span.start) {
+            diagnostic = diagnostic.help(help);
+        }
         if position + 1 == TOLD && errors.len() > TOLD {
             diagnostic = diagnostic.help(format!("{} more errors of this file follow once these are gone", errors.len() - TOLD));
         }
         diagnostics.push(diagnostic);
     }
+}
+
+/// What to do about a syntax error, where it is plain what was meant.
+fn help_with_syntax(message: &str, text: &str, at: usize) -> Option<String> {
+    let at = text.floor_char_boundary(at.min(text.len()));
+    let line_start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let line = text[line_start..].lines().next().unwrap_or_default().trim();
+    let before = text[line_start..at].trim_end();
+    if message.starts_with("duplicate key") {
+        return Some("it is there already, further up: a table says each key once".to_owned());
+    }
+    if before.ends_with('=') {
+        return Some("a value is missing behind `=`: a text in quotes, a number, `true` or `false`, a `[list]`, a `{ table }`".to_owned());
+    }
+    let yaml = line.split_once(':').filter(|(key, _)| !key.contains(['=', '"', '\'', ' ', '[']));
+    if let Some((key, value)) = yaml {
+        let value = value.trim();
+        return Some(match value {
+            "" => format!("this looks like YAML; in TOML a table begins with `[{key}]`"),
+            _ => format!("this looks like YAML; in TOML it is `{key} = \"{value}\"`"),
+        });
+    }
+    if message.contains("string, expected") {
+        return Some("a text begins and ends with a quote, on one line; three quotes, `\"\"\"`, for several".to_owned());
+    }
+    None
 }
 
 /// A TOML path from its keys: `replicas.min`, `files."/etc/app.conf"`.

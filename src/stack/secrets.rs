@@ -87,7 +87,7 @@ pub fn of_place(
     for (name, key, origin) in &used.keys {
         let Some(values) = secrets.get(name).and_then(|secret| secret.values.as_ref()) else { continue };
         if !values.contains_key(key) {
-            diagnostics.push(names::unknown("key", key, origin, values.keys().map(String::as_str)));
+            diagnostics.push(names::unknown("secret key", key, origin, values.keys().map(String::as_str)));
         }
     }
     secrets

@@ -149,18 +149,6 @@ fn rollout(subject: &Subject<'_>, diagnostics: &mut Diagnostics) {
                 .help("allow one of them: `rollout.max_surge = 1` keeps the capacity"),
         );
     }
-    if let Some((both, _)) = disruption.and_then(|d| Some((d.min_available.as_ref()?, d.max_unavailable.as_ref()?))) {
-        let _ = both;
-        diagnostics.push(
-            Diagnostic::error(
-                "stack::disruption",
-                format!("service `{}`: a disruption budget says one thing, this says two", subject.name),
-            )
-            .at(subject.at(&["disruption", "min_available"]), "this many stay")
-            .at(subject.at(&["disruption", "max_unavailable"]), "this many may go")
-            .help("remove one of them"),
-        );
-    }
 }
 
 /// Checks a count or percentage.

@@ -34,7 +34,7 @@ pub(super) fn check(subject: &Subject<'_>, diagnostics: &mut Diagnostics) {
                     &format!("least privilege: {example}"),
                 );
             }
-            if values.is_empty() && key != "groups" {
+            if values.is_empty() && key != "groups" && node.is_some_and(|node| node.get(key).is_some()) {
                 wrong(key, "", format!("a right without {key} is none"), "empty", example);
             }
         }

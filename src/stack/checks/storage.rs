@@ -105,8 +105,8 @@ fn check_volume<'s>(
                 Diagnostic::error("stack::volume", format!("service `{}`: volume `{name}` is two things at once", subject.name));
             diagnostics.push(
                 diagnostic
-                    .at(subject.key_at(&["volumes", name, second]), "this")
-                    .at(subject.key_at(&["volumes", name, first]), "and this")
+                    .at(subject.key_at(&["volumes", name, first]), "one kind")
+                    .at(subject.key_at(&["volumes", name, second]), "and another")
                     .help("remove one of them, or make two volumes of it"),
             );
         }

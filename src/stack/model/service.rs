@@ -264,6 +264,7 @@ pub struct Rollout {
 /// A disruption budget. Exactly one is said.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("not" = { "required": ["min_available", "max_unavailable"] }))]
 pub struct Disruption {
     /// This many stay.
     pub min_available: Option<CountOrPercent>,

@@ -54,7 +54,7 @@ impl Check<'_> {
                     }
                 }
             }
-            NodeValue::Integer(_) | NodeValue::Float(_) => self.range(node, schema),
+            NodeValue::Integer(_) | NodeValue::Float(_) => self.range(node, schema, described),
             _ => {}
         }
     }
@@ -69,6 +69,13 @@ impl Check<'_> {
                 (None, _) => {}
             }
         }
+        let both = schema.pointer("/not/required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let both: Vec<(&str, Option<&Entry>)> = both.map(|key| (key, table.get(key))).collect();
+        if let [(first, Some(one)), (second, Some(other))] = both[..] {
+            let message = format!("{} says `{first}` and `{second}`, and only one of them can hold", self.shown());
+            let diagnostic = Diagnostic::error("stack::two_at_once", message).at(&one.key_origin, "this").at(&other.key_origin, "and this");
+            self.diagnostics.push(diagnostic.help("remove one of them"));
+        }
         for key in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             if !table.contains_key(key) {
                 self.missing(node, key, schema);
@@ -80,6 +87,9 @@ impl Check<'_> {
     fn choice(&mut self, node: &Node, choices: &'static [Value], schema: &'static Value) {
         let fitting: Vec<&'static Value> = choices.iter().filter(|choice| fits(node, follow(choice))).collect();
         match (&node.value, &fitting[..]) {
+            (NodeValue::String(text), [only]) if enum_words(follow(only)).is_some_and(|words| !words.contains(&text.as_str())) => {
+                self.word_or_list(node, text, only, choices);
+            }
             (_, [only]) => self.value(node, only),
             (_, []) if self.is_reference(node) => {}
             (_, []) => self.wrong_type(node, schema, schema),
@@ -96,6 +106,21 @@ impl Check<'_> {
             }
             (_, [first, ..]) => self.value(node, first),
         }
+    }
+
+    /// A text that is no word of those allowed, where a list of texts is allowed too.
+    fn word_or_list(&mut self, node: &Node, text: &str, words: &'static Value, choices: &'static [Value]) {
+        let near = enum_words(follow(words)).and_then(|words| nearest(text, words));
+        let list = choices.iter().find(|choice| is_type(follow(choice), "array"));
+        let written = list.filter(|_| near.is_none() && !self.is_reference(node)).and_then(|list| self.rewrite(node, list));
+        let Some(written) = written else { return self.value(node, words) };
+        let message = format!("{} can't be `{text}`", self.shown());
+        let diagnostic = Diagnostic::error("stack::unknown_word", message).at(&node.origin, "not one of its words");
+        self.diagnostics.push(diagnostic.help(format!(
+            "write `{written}`; it is {} or {}",
+            expected(words),
+            expected(list.unwrap_or(words))
+        )));
     }
 
     fn word(&mut self, node: &Node, words: &[&'static str], schema: &'static Value) {
@@ -121,13 +146,16 @@ impl Check<'_> {
     fn wrong_type(&mut self, node: &Node, schema: &'static Value, described: &'static Value) {
         let message = format!("{} is {}, this is {}", self.shown(), expected(schema), node.kind());
         let diagnostic = Diagnostic::error("stack::wrong_type", message).at(&node.origin, node.kind());
-        let description =
-            || described.get("description").and_then(Value::as_str).map(|text| format!("{}: {}", self.shown(), sentence(text)));
-        let help = self.rewrite(node, schema).map(|written| format!("write `{written}`")).or_else(description);
+        let help = self.rewrite(node, schema).map(|written| format!("write `{written}`")).or_else(|| self.meaning(described));
         self.diagnostics.push(match help {
             Some(help) => diagnostic.help(help),
             None => diagnostic,
         });
+    }
+
+    /// What the value is for.
+    fn meaning(&self, described: &'static Value) -> Option<String> {
+        described.get("description").and_then(Value::as_str).map(|text| format!("{}: {}", self.shown(), sentence(text)))
     }
 
     /// How the same would be written in the right type, where that is plain.
@@ -163,7 +191,7 @@ impl Check<'_> {
         }
     }
 
-    fn range(&mut self, node: &Node, schema: &'static Value) {
+    fn range(&mut self, node: &Node, schema: &'static Value, described: &'static Value) {
         let number = match node.value {
             #[allow(clippy::cast_precision_loss, reason = "bounds are small; a number near 2^53 is out of all of them or of none")]
             NodeValue::Integer(number) => number as f64,
@@ -186,7 +214,11 @@ impl Check<'_> {
             _ => format!("is at most {}", most.unwrap_or_default()),
         };
         let diagnostic = Diagnostic::error("stack::out_of_range", format!("{} {bounds}, this is {number}", self.shown()));
-        self.diagnostics.push(diagnostic.at(&node.origin, "out of range"));
+        let diagnostic = diagnostic.at(&node.origin, "out of range");
+        self.diagnostics.push(match self.meaning(described) {
+            Some(meaning) => diagnostic.help(meaning),
+            None => diagnostic,
+        });
     }
 
     fn unknown_key(&mut self, key: &str, entry: &Entry, schema: &'static Value) {
@@ -426,10 +458,21 @@ mod tests {
 
     #[test]
     fn numbers_stay_in_their_range() {
-        assert_eq!(service("ports.http.port = 70000"), ["1: `ports.http.port` is from 1 to 65535, this is 70000; out of range; -"]);
-        assert_eq!(service("replicas.min = -1"), ["1: `replicas.min` is 0 or more, this is -1; out of range; -"]);
-        assert_eq!(service("replicas.min = 5000000000"), ["1: `replicas.min` is at most 4294967295, this is 5000000000; out of range; -"]);
-        assert_eq!(service("resources.request_share = 1.5"), ["1: `resources.request_share` is from 0 to 1, this is 1.5; out of range; -"]);
+        assert_eq!(
+            service("ports.http.port = 70000"),
+            ["1: `ports.http.port` is from 1 to 65535, this is 70000; out of range; `ports.http.port`: the container's port"]
+        );
+        assert_eq!(service("replicas.min = -1"), ["1: `replicas.min` is 0 or more, this is -1; out of range; `replicas.min`: at least"]);
+        assert_eq!(
+            service("replicas.min = 5000000000"),
+            ["1: `replicas.min` is at most 4294967295, this is 5000000000; out of range; `replicas.min`: at least"]
+        );
+        assert_eq!(
+            service("resources.request_share = 1.5"),
+            [
+                "1: `resources.request_share` is from 0 to 1, this is 1.5; out of range; `resources.request_share`: the part of the limit that is reserved, from 0 to 1"
+            ]
+        );
     }
 
     #[test]

@@ -342,7 +342,7 @@ fn secrets_must_be_there_with_their_keys() {
     check(&[web, ("stack.toml", "name = 'x'\n[secrets.db]")], "stack::empty_secret", &["stack.toml:2"], &[]);
     check(
         &[web, ("stack.toml", "name = 'x'\n[secrets.db]\nvalues.url = 'x'")],
-        "stack::unknown_key",
+        "stack::unknown_secret_key",
         &["services/a.toml:2"],
         &["did you mean `url`?"],
     );
