@@ -29,7 +29,7 @@ fn an_impossible_image_rolls_back_and_is_named() {
     world.edit("services/queue.toml", |_| {
         "tiers = \"all\"\nimage = { repository = \"registry.example/hello/queue\", tag = \"1\" }\n[ports.http]\nport = 5000\n".to_owned()
     });
-    world.spai(&["apply", "--yes", "--timeout", "60s"]).expect(3).says("does-not-exist").says("ImagePull");
+    world.spai(&["apply", "--yes", "--timeout", "60s"]).expect(3).says("does-not-exist:2.0.0\" can't be pulled");
     as_before(&world, &before);
     // Nothing is unfinished, and the next plan wants the same again.
     world.spai(&["apply", "--resume"]).expect(0);
@@ -40,7 +40,7 @@ fn an_impossible_image_rolls_back_and_is_named() {
 fn a_failed_first_apply_leaves_nothing() {
     let Some(world) = World::new("hello", "development") else { return };
     world.replace("services/web.toml", "hello/web\"", "hello/does-not-exist\"");
-    world.spai(&["apply", "--yes", "--timeout", "60s"]).expect(3).says("ImagePull");
+    world.spai(&["apply", "--yes", "--timeout", "60s"]).expect(3).says("can't be pulled");
     world.wait_for("the namespaces are gone", || world.objects().is_empty());
 }
 
@@ -52,7 +52,7 @@ fn a_tenant_beyond_its_quota_rolls_back_and_is_named() {
     let quota = || world.kubectl(&["get", "quota", "frozen", "-n", &namespace, "-o", "jsonpath={.status.used.pods}"]);
     world.wait_for("the quota counts the pods", || quota() == "2");
     world.replace("services/web.toml", "tag = \"1.0.0\"", "tag = \"1.1.0\"");
-    world.spai(&["apply", "--yes", "--timeout", "30s"]).expect(3).says("exceeded quota: frozen");
+    world.spai(&["apply", "--yes", "--timeout", "30s"]).expect(3).says("don't fit in the quota frozen");
     world.kubectl(&["delete", "quota", "frozen", "-n", &namespace]);
     as_before(&world, &before);
 }
@@ -87,10 +87,14 @@ fn pods_that_an_admission_policy_refuses_roll_back_and_are_named() {
         "!object.spec.containers.exists(c, c.image.endsWith(':1.1.0'))",
         &world.name,
     ));
+    // A pod that Pod Security `restricted` lets through.
     let probe = |tag: &str| {
-        let image = format!("--image=registry.example/x:{tag}");
-        let namespace = format!("{}-earth", world.root);
-        world.kubectl_any(&["run", "probe", &image, "-n", &namespace, "--dry-run=server"], None).stderr
+        let pod = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: probe, namespace: {}-earth}}\nspec:\n  securityContext: {{runAsNonRoot: true, seccompProfile: {{type: RuntimeDefault}}}}\n  \
+             containers: [{{name: probe, image: 'registry.example/x:{tag}', resources: {{limits: {{cpu: 1m, memory: 1Mi}}}}, securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}}}]\n",
+            world.root
+        );
+        world.kubectl_any(&["create", "--dry-run=server", "-f", "-"], Some(&pod)).stderr
     };
     world.wait_for("the policy is enforced", || probe("1.1.0").contains("Tuesday"));
     world.replace("services/web.toml", "tag = \"1.0.0\"", "tag = \"1.1.0\"");
@@ -112,7 +116,7 @@ fn admission_policy(name: &str, group: &str, resource: &str, expression: &str, s
 #[test]
 fn a_probe_that_never_passes_rolls_back_and_is_named() {
     let Some((world, before)) = applied() else { return };
-    world.edit("services/web.toml", |text| format!("{text}\n[pod.labels]\n\"spai.dev/test\" = \"never-ready\"\n"));
+    world.edit("services/web.toml", |text| format!("{text}\n[pod.annotations]\n\"spai.dev/test\" = \"never-ready\"\n"));
     let run = world.spai(&["apply", "--yes", "--timeout", "20s"]).expect(3);
     let said = format!("{}{}", run.stdout, run.stderr);
     assert!(said.contains("probe") || said.contains("not ready"), "{said}");
@@ -147,7 +151,7 @@ fn a_killed_run_is_resumed() {
 fn a_killed_run_is_rolled_back() {
     let Some((world, before)) = applied() else { return };
     world.replace("services/web.toml", "tag = \"1.0.0\"", "tag = \"1.1.0\"");
-    world.edit("services/web.toml", |text| format!("{text}\n[pod.labels]\n\"spai.dev/test\" = \"never-ready\"\n"));
+    world.edit("services/web.toml", |text| format!("{text}\n[pod.annotations]\n\"spai.dev/test\" = \"never-ready\"\n"));
     let run = world.start(&["apply", "--yes"]);
     let image = || {
         world.kubectl(&[
@@ -176,7 +180,7 @@ fn killed_in_the_middle(world: &World) {
 fn the_first_interrupt_rolls_back() {
     let Some((world, before)) = applied() else { return };
     world.replace("services/web.toml", "tag = \"1.0.0\"", "tag = \"1.1.0\"");
-    world.edit("services/web.toml", |text| format!("{text}\n[pod.labels]\n\"spai.dev/test\" = \"never-ready\"\n"));
+    world.edit("services/web.toml", |text| format!("{text}\n[pod.annotations]\n\"spai.dev/test\" = \"never-ready\"\n"));
     let run = world.start(&["apply", "--yes"]);
     let image = || {
         world.kubectl(&[
