@@ -21,7 +21,7 @@ use crate::resource::{Diagnostic, Object, ObjectKey};
 const ATTEMPTS: u32 = 12;
 
 /// Between two attempts.
-const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 50 });
+const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 100 });
 
 /// What a request did.
 struct Answer {
@@ -126,9 +126,12 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                     Verdict::Moved(why) => return self.moved(planned, write, live, why),
                     Verdict::Send => base = live,
                 }
-                // The server answers, and it was an answer that the write failed: sending it again wouldn't help.
-                if let Some(error @ ClusterError::Other { .. }) = trouble {
-                    return Err(stop_for(planned, error));
+                // The server answers, and says that it failed inside. One that has just started does so for moments (its
+                // address ranges aren't ready), so that is tried again; what a webhook broke stays broken.
+                if let Some(error @ ClusterError::Other { .. }) = &trouble
+                    && (error.to_string().contains("failed calling webhook") || attempt + 1 == ATTEMPTS)
+                {
+                    return Err(stop_for(planned, error.clone()));
                 }
             }
             let sent = self.send(write, base.as_ref(), &planned.key).await;

@@ -1,5 +1,7 @@
 //! The root namespace: the one place in the cluster where spai keeps things of its own, the inventory and the lease.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::{Cluster, ClusterError, Guard};
@@ -10,6 +12,9 @@ use crate::resource::{FieldManager, MANAGED_BY, Object, ObjectKey, StackIdentity
 /// none of its objects: no plan changes it.
 pub const ROOT_LABEL: &str = "spai.dev/root";
 
+/// How long a root namespace may take to be gone: a namespace is emptied kind by kind.
+const DELETION: Duration = Duration::from_secs(120);
+
 /// Makes the root namespace if it isn't there. Whether it was made.
 ///
 /// # Errors
@@ -17,9 +22,9 @@ pub const ROOT_LABEL: &str = "spai.dev/root";
 pub async fn ensure_root(cluster: &Cluster, identity: &StackIdentity, root: &str) -> Result<bool, ClusterError> {
     let key = namespace(root);
     for _ in 0..2 {
-        if let Some(live) = cluster.get(&key).await? {
+        if let Some(live) = until_not_being_deleted(cluster, &key).await? {
             if live.is_being_deleted() {
-                return Err(ClusterError::Stale { message: format!("the root namespace {root} is being deleted") });
+                return Err(ClusterError::Stale { message: format!("the root namespace {root} is still being deleted") });
             }
             return Ok(false);
         }
@@ -37,6 +42,18 @@ pub async fn ensure_root(cluster: &Cluster, identity: &StackIdentity, root: &str
         }
     }
     Err(ClusterError::Unavailable { message: format!("the root namespace {root} can't be made"), sent: true })
+}
+
+/// The namespace as it is once a deletion that was under way is over: an apply right after a destroy waits for it. As it
+/// still is, where that takes too long.
+async fn until_not_being_deleted(cluster: &Cluster, key: &ObjectKey) -> Result<Option<Object>, ClusterError> {
+    let until = Instant::now() + DELETION;
+    loop {
+        match cluster.get(key).await? {
+            Some(live) if live.is_being_deleted() && Instant::now() < until => tokio::time::sleep(Duration::from_millis(200)).await,
+            live => return Ok(live),
+        }
+    }
 }
 
 /// Labels of what is spai's own. Not those that list a stack's objects.
