@@ -15,9 +15,9 @@ use super::{Action, Answer, Ask, Change, Conflict, Decided, Propagation, Write, 
 const ATTEMPTS: u32 = 6;
 
 /// What a case must know of everything else.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Surroundings {
-    pub identity: StackIdentity,
+    pub identity: Option<StackIdentity>,
     pub served: BTreeSet<GroupVersionKind>,
     /// Kinds that definitions of the stack itself define.
     pub defined: BTreeSet<GroupKind>,
@@ -151,7 +151,7 @@ impl<'a> Case<'a> {
 
     /// Why the object that is there can't be planned with.
     fn objection(&self, live: &Object, around: &Surroundings) -> Option<Diagnostic> {
-        if let Some(other) = StackIdentity::of(live).filter(|other| *other != around.identity) {
+        if let Some(other) = StackIdentity::of(live).filter(|other| Some(other) != around.identity.as_ref()) {
             let finding = self.finding("plan::another_stack", format!("{} belongs to another stack: {other}", self.key));
             return Some(
                 finding.help(
@@ -338,10 +338,8 @@ impl<'a> Case<'a> {
             }
             _ => {
                 self.created(&Configuration::to_create(self.desired, None).send, Decided::Prediction);
-                match std::mem::take(&mut self.decision) {
-                    Decision::Change(change) => *change,
-                    _ => return,
-                }
+                let Decision::Change(change) = std::mem::take(&mut self.decision) else { return };
+                *change
             }
         };
         predicted.decided = Decided::Prediction;

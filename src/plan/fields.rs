@@ -23,13 +23,12 @@ impl Sides<'_> {
     /// cause; sorted by path.
     pub fn changes(&self, after: &Object) -> Vec<FieldChange> {
         let after = after.without_server_fields();
-        let differences = match self.live {
-            Some(live) => merge::diff(live.without_server_fields().value(), after.value()),
-            None => {
-                let identity = |path: &FieldPath| IDENTITY.iter().any(|fields| FieldPath::fields(fields) == *path);
-                let leaves = merge::leaves(&FieldPath::root(), after.value()).into_iter().filter(|(path, _)| !identity(path));
-                leaves.map(|(path, value)| merge::FieldDiff { path, before: None, after: Some(value) }).collect()
-            }
+        let differences = if let Some(live) = self.live {
+            merge::diff(live.without_server_fields().value(), after.value())
+        } else {
+            let identity = |path: &FieldPath| IDENTITY.iter().any(|fields| FieldPath::fields(fields) == *path);
+            let leaves = merge::leaves(&FieldPath::root(), after.value()).into_iter().filter(|(path, _)| !identity(path));
+            leaves.map(|(path, value)| merge::FieldDiff { path, before: None, after: Some(value) }).collect()
         };
         let managed = self.live.map(ManagedFields::of).unwrap_or_default();
         let mut changes = Vec::new();

@@ -102,6 +102,9 @@ fn triggered(cases: &mut [Case<'_>], graph: &ResourceGraph) {
     in_order.sort_by_key(|index| (graph.wave_of(&cases[*index].key), *index));
     for index in in_order {
         let case = &cases[index];
+        if case.desired.lifecycle.replace_triggered_by.is_empty() {
+            continue;
+        }
         let Some(live) = case.live.as_ref().filter(|live| case.is_ours(live)) else { continue };
         let changes = |key: &&ObjectKey| {
             let trigger = position.get(*key).map(|index| &cases[*index].decision);

@@ -60,7 +60,7 @@ fn at_a_time(after: &Object, pods: u64) -> Pace {
     }
     let rolling = &strategy["rollingUpdate"];
     let (surge, unavailable) = (share(&rolling["maxSurge"], pods, true), share(&rolling["maxUnavailable"], pods, false));
-    Pace::AtOnce((surge.unwrap_or(0) + unavailable.unwrap_or(if surge.is_some() { 0 } else { 1 })).max(1))
+    Pace::AtOnce((surge.unwrap_or(0) + unavailable.unwrap_or(u64::from(surge.is_none()))).max(1))
 }
 
 /// A count, or a percentage of the pods: a surge is rounded up, what may be away down.

@@ -59,6 +59,8 @@ pub struct Planner<'a> {
     pub(super) absent: BTreeSet<ObjectKey>,
     /// Read in the version of the desired object.
     in_version: BTreeSet<ObjectKey>,
+    /// What cases must know of each other, once everything is read.
+    around: Surroundings,
     pub(super) cases: Vec<Case<'a>>,
     pub(super) removals: Vec<Removal<'a>>,
     /// Resources of the definitions that go.
@@ -99,6 +101,7 @@ impl<'a> Planner<'a> {
             live: BTreeMap::new(),
             absent: BTreeSet::new(),
             in_version: BTreeSet::new(),
+            around: Surroundings::default(),
             cases: Vec::new(),
             removals: Vec::new(),
             counts: BTreeMap::new(),
@@ -187,15 +190,12 @@ impl<'a> Planner<'a> {
 
     /// What a lookup found.
     pub fn found(&mut self, key: &ObjectKey, object: Option<Object>) {
-        match object {
-            Some(object) => {
-                self.absent.remove(key);
-                self.live.insert(key.clone(), object);
-            }
-            None => {
-                self.live.remove(key);
-                self.absent.insert(key.clone());
-            }
+        if let Some(object) = object {
+            self.absent.remove(key);
+            self.live.insert(key.clone(), object);
+        } else {
+            self.live.remove(key);
+            self.absent.insert(key.clone());
         }
     }
 
@@ -223,14 +223,13 @@ impl<'a> Planner<'a> {
 
     /// The server's answer to a question.
     pub fn answer(&mut self, id: usize, answer: Answer) {
-        let surroundings = self.surroundings();
         if let Answer::Count(number) = answer {
             let position = id.saturating_sub(self.cases.len());
             if let Some(count) = self.counts.values_mut().nth(position) {
                 *count = Some(number);
             }
         } else if let Some(case) = self.cases.get_mut(id) {
-            case.answer(answer, &surroundings);
+            case.answer(answer, &self.around);
         }
     }
 
@@ -245,7 +244,7 @@ impl<'a> Planner<'a> {
     fn begin(&mut self) {
         self.begun = true;
         self.included = super::scope::needed(self);
-        let surroundings = self.surroundings();
+        self.around = self.surroundings();
         let mut cases = Vec::new();
         for (key, desired) in &self.wanted {
             if !self.input.filter.selects(key, &desired.scope) && !self.included.contains_key(key) {
@@ -253,7 +252,7 @@ impl<'a> Planner<'a> {
             }
             let mut case = Case::new(key.clone(), desired, self.input.prior.objects.get(key), self.manager.clone());
             // Everything that is deleted is told by the objects that stay behind: those of the stack leave the map.
-            case.begin(self.live.remove(key), &surroundings);
+            case.begin(self.live.remove(key), &self.around);
             cases.push(case);
         }
         self.cases = cases;
@@ -273,7 +272,7 @@ impl<'a> Planner<'a> {
         // spai makes it before anything else.
         namespaces.insert(self.input.target.root_namespace.clone());
         Surroundings {
-            identity: self.input.identity.clone(),
+            identity: Some(self.input.identity.clone()),
             served: self.input.served.clone(),
             defined: self.wanted.values().filter_map(|desired| removal::defined_by(&desired.object)).collect(),
             absent_namespaces: self

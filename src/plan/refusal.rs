@@ -38,16 +38,16 @@ fn reason(field: &str, words: &str) -> String {
 /// stand beside: `strategy.rollingUpdate` when the type becomes `Recreate`. Nobody else owns them, so they can be owned
 /// and dropped. Empty if that isn't what the refusal is about.
 pub(super) fn leftovers(causes: &[(String, String)], send: &Object, live: &Object, manager: &FieldManager) -> Vec<FieldPath> {
-    let managed = ManagedFields::of(live);
+    let owners = ManagedFields::of(live);
     let is_left = |path: &FieldPath| {
-        path.get(live.value()).is_some() && path.get(send.value()).is_none() && managed.others_at(path, manager).is_empty()
+        path.get(live.value()).is_some() && path.get(send.value()).is_none() && owners.others_at(path, manager).is_empty()
     };
     let mut found = Vec::new();
     for (field, words) in causes {
         if !words.contains("may not") && !words.contains("must not") {
             return Vec::new();
         }
-        let Some(path) = field.parse::<FieldPath>().ok().and_then(|path| by_keys(&path, live)) else { return Vec::new() };
+        let Ok(path) = field.parse::<FieldPath>().map(|path| by_keys(&path, live)) else { return Vec::new() };
         let mut here: Vec<FieldPath> = if is_left(&path) { vec![path.clone()] } else { Vec::new() };
         if here.is_empty() {
             // What it complains about is what we want: then one of its neighbours is too many.
@@ -82,7 +82,7 @@ pub(super) fn owning(leftovers: &[FieldPath], live: &Object, manager: &FieldMana
 }
 
 /// The path with indices of keyed lists turned into keys: the server's words count items.
-fn by_keys(path: &FieldPath, live: &Object) -> Option<FieldPath> {
+fn by_keys(path: &FieldPath, live: &Object) -> FieldPath {
     let mut keyed: Vec<PathElement> = Vec::new();
     let mut at = live.value();
     for element in &path.0 {
@@ -94,5 +94,5 @@ fn by_keys(path: &FieldPath, live: &Object) -> Option<FieldPath> {
         at = element.get(at).unwrap_or(&serde_json::Value::Null);
         keyed.push(element);
     }
-    Some(FieldPath(keyed))
+    FieldPath(keyed)
 }
