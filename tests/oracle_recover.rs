@@ -11,7 +11,8 @@ use std::time::Duration;
 use serde_json::json;
 use spai::cluster::inventory::{self, Inventory};
 use spai::cluster::{ApplyRequest, Cluster};
-use spai::engine::{Process, Recovered, Refusal, Request, Session, recover};
+use spai::engine::{self, Process, Recovered, Refusal, Request, Session, recover};
+use spai::plan::Action;
 use spai::resource::{GroupKind, ObjectKey, StackIdentity};
 use spai::state::{Binding, Head, Journal, RevisionInfo, StateStore as _};
 use support::{ControlPlane, Namespaces};
@@ -133,6 +134,12 @@ impl<'p> Orchard<'p> {
     }
 }
 
+/// What a plan would do, by identity.
+async fn planned(orchard: &Orchard<'_>) -> Vec<(Action, String)> {
+    let plan = engine::plan(&orchard.session().await, &orchard.request()).await.unwrap_or_else(|error| panic!("{error:?}"));
+    plan.changes.iter().map(|change| (change.action, change.key.name.clone())).collect()
+}
+
 fn code(result: Result<Recovered, Refusal>) -> String {
     result.unwrap_err().diagnostics().0[0].code.clone()
 }
@@ -148,9 +155,13 @@ async fn a_deleted_state_is_as_it_was_and_keeps_its_number() {
     orchard.apply(1).await;
     orchard.apply(2).await;
     let before = orchard.session().await.store.load().unwrap();
+    assert_eq!(planned(&orchard).await, []);
     remove(&orchard.state());
+    let lost = engine::plan(&orchard.session().await, &orchard.request()).await.unwrap_err();
+    assert_eq!(lost.0[0].code, "state::lost");
     let recovered = orchard.recover().await.unwrap();
     assert_eq!((recovered.revision, recovered.objects, recovered.as_wanted, recovered.aside), (2, 6, 6, None));
+    assert_eq!(planned(&orchard).await, []);
     let session = orchard.session().await;
     let after = session.store.load().unwrap();
     assert_eq!(after.binding, Some(orchard.binding(&session.cluster).await));
@@ -187,6 +198,9 @@ async fn what_the_stack_no_longer_has_or_has_otherwise_is_found_as_it_was_applie
         assert!(applied["metadata"].get("uid").is_none());
     }
     assert!(prior.objects.contains_key(&orchard.key("Service", "shop")));
+    let planned = planned(&orchard).await;
+    let expected = [(Action::Delete, "pear"), (Action::Update, "apple"), (Action::Update, "shop")];
+    assert_eq!(planned, expected.map(|(action, name)| (action, name.to_owned())));
 }
 
 #[tokio::test]
