@@ -1,6 +1,7 @@
 //! What `apply` promises, held against a real API server with real controllers: a run that fails leaves everything as it
 //! was, values and ownership; one that meets an outage, or is killed, is finished.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking; lints know only test functions as tests")]
+#![allow(clippy::large_futures, reason = "tests have room")]
 
 mod support;
 
@@ -372,7 +373,7 @@ async fn a_run_that_is_killed_in_the_middle_is_finished_or_undone() {
         // What is in flight is in flight: nothing of it is answered any more.
         tokio::select! {
             _ = run.forward() => panic!("it was to be killed"),
-            _ = async { died.await.unwrap(); tokio::time::sleep(Duration::from_millis(15)).await } => {}
+            () = async { died.await.unwrap(); tokio::time::sleep(Duration::from_millis(15)).await } => {}
         }
         drop(run);
         let outcome = world.go_on(forward).await;

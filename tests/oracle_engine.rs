@@ -1,5 +1,6 @@
 //! Whole use cases over a real API server: from a stack's files to the cluster, the state, and back.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking; lints know only test functions as tests")]
+#![allow(clippy::large_futures, reason = "tests have room")]
 
 mod support;
 

@@ -215,7 +215,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             if symptoms.iter().any(terminal) {
                 failures.push(self.not_ready(awaited, &reason, symptoms));
             } else if let Some(symptom) = symptoms.first() {
-                self.waits(awaited, format!("{reason}: {}", symptom.text));
+                self.waits(awaited, with_cause(&reason, &symptom.text));
             }
         }
         if failures.is_empty() { Ok(()) } else { Err(Stop::Failed(failures)) }
@@ -244,10 +244,15 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             diagnostic = diagnostic.help("whoever set the finalizer has to remove it; `--timeout` says how long to wait");
         }
         let failure = Failure { symptoms, ..failure(&awaited.planned, diagnostic) };
-        let told = failure.symptoms.first().map_or_else(|| reason.to_owned(), |symptom| format!("{reason}: {}", symptom.text));
+        let told = failure.symptoms.first().map_or_else(|| reason.to_owned(), |symptom| with_cause(reason, &symptom.text));
         self.tell(&Event::Failed { key: awaited.planned.key.clone(), reason: told });
         failure
     }
+}
+
+/// What is missing and why, without saying the same twice.
+fn with_cause(reason: &str, cause: &str) -> String {
+    if reason.contains(cause) { reason.to_owned() } else { format!("{reason}: {cause}") }
 }
 
 /// What it means that a kind can't be watched.

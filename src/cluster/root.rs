@@ -13,7 +13,7 @@ use crate::resource::{FieldManager, MANAGED_BY, Object, ObjectKey, StackIdentity
 pub const ROOT_LABEL: &str = "spai.dev/root";
 
 /// How long a root namespace may take to be gone: a namespace is emptied kind by kind.
-const DELETION: Duration = Duration::from_secs(120);
+const DELETION: Duration = Duration::from_mins(2);
 
 /// Makes the root namespace if it isn't there. Whether it was made.
 ///

@@ -104,7 +104,7 @@ impl Pending {
         observer: &dyn Observer,
         interrupt: watch::Receiver<Interrupt>,
     ) -> Result<Outcome, Refusal> {
-        let result = self.carry_out(given, options, observer, interrupt).await;
+        let result = Box::pin(self.carry_out(given, options, observer, interrupt)).await;
         give_back(&self.ground, self.lock).await;
         result
     }
