@@ -326,21 +326,18 @@ impl<'a> Case<'a> {
 
     fn refused(&mut self, message: String, step: &Step) {
         let finding = Box::new(self.words(&message));
-        let mut predicted = match (&self.live, step) {
-            (Some(live), Step::Update { .. }) => {
-                let configuration = Configuration::to_update(self.desired, live, &self.manager);
-                let after = configuration::predict(live, &configuration.ask, &self.manager);
-                let mut change = self.change(Action::Update, Decided::Prediction, Some(after.clone()));
-                change.fields = self.sides().changes(&after);
-                change.writes.extend(configuration.releasing());
-                change.writes.push(Write::Apply { object: configuration.send, force: false, creates: false });
-                change
-            }
-            _ => {
-                self.created(&Configuration::to_create(self.desired, None).send, Decided::Prediction);
-                let Decision::Change(change) = std::mem::take(&mut self.decision) else { return };
-                *change
-            }
+        let mut predicted = if let (Some(live), Step::Update { .. }) = (&self.live, step) {
+            let configuration = Configuration::to_update(self.desired, live, &self.manager);
+            let after = configuration::predict(live, &configuration.ask, &self.manager);
+            let mut change = self.change(Action::Update, Decided::Prediction, Some(after.clone()));
+            change.fields = self.sides().changes(&after);
+            change.writes.extend(configuration.releasing());
+            change.writes.push(Write::Apply { object: configuration.send, force: false, creates: false });
+            change
+        } else {
+            self.created(&Configuration::to_create(self.desired, None).send, Decided::Prediction);
+            let Decision::Change(change) = std::mem::take(&mut self.decision) else { return };
+            *change
         };
         predicted.decided = Decided::Prediction;
         self.decision = Decision::Refused { finding, message, predicted: Box::new(predicted) };

@@ -55,7 +55,7 @@ pub(super) fn consents(
         let key = &change.key;
         match (key.group.as_str(), key.kind.as_str()) {
             ("", "Namespace") => {
-                ask(ConsentKind::DeleteNamespace, vec![key.clone()], format!("deletes {key} with everything that is in it"))
+                ask(ConsentKind::DeleteNamespace, vec![key.clone()], format!("deletes {key} with everything that is in it"));
             }
             ("", "PersistentVolumeClaim" | "PersistentVolume") => {
                 ask(ConsentKind::DeleteVolume, vec![key.clone()], format!("deletes {key}, and with it the data stored there"));

@@ -51,9 +51,10 @@ fn what_is_as_it_was_left_is_not_asked_about() {
 
 #[test]
 fn each_thing_that_differs_from_the_record_is_asked_about() {
+    type Edit = fn(&mut Object);
     let wanted = desired(config_map("c", json!({"a": "1"})));
     let other = desired(config_map("c", json!({"a": "2"})));
-    let changes: [(&str, fn(&mut Object)); 4] = [
+    let changes: [(&str, Edit); 4] = [
         ("another value", |live| live.value_mut()["data"]["a"] = json!("x")),
         ("another owner", |live| live.value_mut()["metadata"]["managedFields"][0]["fieldsV1"] = json!({"f:data": {}})),
         ("another object", |live| live.value_mut()["metadata"]["uid"] = json!("u2")),
@@ -184,7 +185,7 @@ fn drift_and_intention_are_told_apart_in_one_object() {
     let mut scene = Scene::of(vec![desired(config_map("c", json!({"drifted": "1", "meant": "2", "both": "2"})))]);
     let mut live = scene.applied(&before);
     live.value_mut()["data"] = json!({"drifted": "x", "meant": "1", "both": "x"});
-    scene.written(&mut live, "kubectl-edit", json!({"f:data": {"f:drifted": {}, "f:both": {}}}));
+    server::written(&mut live, "kubectl-edit", json!({"f:data": {"f:drifted": {}, "f:both": {}}}));
     *scene.live("c") = live.clone();
     let conflict = |path: &str| Conflict { manager: "kubectl-edit".into(), since: None, path: path.parse().unwrap(), ours_before: false };
     let plan = scene.plan(|question| {

@@ -11,7 +11,7 @@ use crate::resource::{
     Desired, Edge, EdgeReason, FieldManager, FieldPath, GroupVersionKind, Object, ObjectKey, Origin, PriorSet, StackIdentity,
 };
 
-pub fn identity() -> StackIdentity {
+pub(super) fn identity() -> StackIdentity {
     StackIdentity::new("hello", "test")
 }
 
@@ -20,7 +20,7 @@ fn manager() -> FieldManager {
 }
 
 /// An object of the stack, in its namespace if its kind has one.
-pub fn object(api_version: &str, kind: &str, name: &str, content: Value) -> Object {
+pub(super) fn object(api_version: &str, kind: &str, name: &str, content: Value) -> Object {
     let labels = json!({StackIdentity::STACK: "hello", StackIdentity::ENVIRONMENT: "test"});
     let mut value = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "labels": labels}});
     if kind != "Namespace" {
@@ -32,12 +32,12 @@ pub fn object(api_version: &str, kind: &str, name: &str, content: Value) -> Obje
     Object::try_from(value).unwrap()
 }
 
-pub fn config_map(name: &str, data: Value) -> Object {
+pub(super) fn config_map(name: &str, data: Value) -> Object {
     object("v1", "ConfigMap", name, json!({"data": data}))
 }
 
 /// A Deployment of three; `image` and `selector` as given.
-pub fn deployment(name: &str, given: Value) -> Object {
+pub(super) fn deployment(name: &str, given: Value) -> Object {
     let spec = json!({
         "replicas": 3,
         "selector": {"matchLabels": {"app": given["selector"].as_str().unwrap_or(name)}},
@@ -47,49 +47,59 @@ pub fn deployment(name: &str, given: Value) -> Object {
     object("apps/v1", "Deployment", name, json!({"spec": spec}))
 }
 
-pub fn desired(object: Object) -> Desired {
+pub(super) fn desired(object: Object) -> Desired {
     Desired::new(object, Some(Origin { file: "services/web.toml".into(), line: 4, column: 1, start: 0, end: 1 }))
 }
 
-pub fn key(kind: &str, name: &str) -> ObjectKey {
+pub(super) fn key(kind: &str, name: &str) -> ObjectKey {
     ObjectKey::new("", kind, Some("ns"), name)
 }
 
-pub fn edge(to: &ObjectKey, reason: EdgeReason) -> Edge {
+pub(super) fn edge(to: &ObjectKey, reason: EdgeReason) -> Edge {
     Edge { to: to.clone(), reason, origin: None }
 }
 
 impl Question {
     /// What would be sent.
-    pub fn sent(&self) -> &Object {
+    pub(super) fn sent(&self) -> &Object {
         let Ask::DryRun { object, .. } = &self.ask else { panic!("a count") };
         object
     }
 
     /// Whether others' fields would be taken.
-    pub fn force(&self) -> bool {
+    pub(super) fn force(&self) -> bool {
         matches!(self.ask, Ask::DryRun { force: true, .. })
     }
 }
 
+/// Somebody else wrote these fields, and owns them now.
+pub(super) fn written(live: &mut Object, by: &str, fields: Value) {
+    let entries = live.value_mut()["metadata"]["managedFields"].as_array_mut().unwrap();
+    let taken = FieldSet::parse(&fields).unwrap();
+    let ours = FieldSet::parse(&entries[0]["fieldsV1"]).unwrap();
+    entries[0]["fieldsV1"] = ours.difference(&taken).print();
+    entries.push(json!({"manager": by, "operation": "Update", "apiVersion": "v1", "time": "2026-11-20T14:02:00Z",
+        "fieldsType": "FieldsV1", "fieldsV1": fields}));
+}
+
 /// A stack, its state and its cluster.
 #[derive(Clone)]
-pub struct Scene {
+pub(super) struct Scene {
     desired: Vec<Desired>,
     prior: PriorSet,
     live: Vec<Object>,
-    pub take_ownership: bool,
+    pub(super) take_ownership: bool,
 }
 
 impl Scene {
-    pub fn of(desired: Vec<Desired>) -> Self {
+    pub(super) fn of(desired: Vec<Desired>) -> Self {
         // The namespace is there, and isn't the stack's.
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns", "uid": "ns"}});
         Self { desired, prior: PriorSet::default(), live: vec![Object::try_from(namespace).unwrap()], take_ownership: false }
     }
 
     /// The object is there as the last apply left it.
-    pub fn applied(&mut self, desired: &Desired) -> Object {
+    pub(super) fn applied(&mut self, desired: &Desired) -> Object {
         let mut live = desired.object.clone();
         for hand_over in &desired.hand_overs {
             merge::set(live.value_mut(), &hand_over.path, hand_over.initial.clone());
@@ -107,29 +117,19 @@ impl Scene {
         live
     }
 
-    /// Somebody else wrote these fields, and owns them now.
-    pub fn written(&self, live: &mut Object, by: &str, fields: Value) {
-        let entries = live.value_mut()["metadata"]["managedFields"].as_array_mut().unwrap();
-        let taken = FieldSet::parse(&fields).unwrap();
-        let ours = FieldSet::parse(&entries[0]["fieldsV1"]).unwrap();
-        entries[0]["fieldsV1"] = ours.difference(&taken).print();
-        entries.push(json!({"manager": by, "operation": "Update", "apiVersion": "v1", "time": "2026-11-20T14:02:00Z",
-            "fieldsType": "FieldsV1", "fieldsV1": fields}));
-    }
-
-    pub fn live(&mut self, name: &str) -> &mut Object {
+    pub(super) fn live(&mut self, name: &str) -> &mut Object {
         self.live.iter_mut().find(|object| object.name() == name).unwrap()
     }
 
-    pub fn gone(&mut self, name: &str) {
+    pub(super) fn gone(&mut self, name: &str) {
         self.live.retain(|object| object.name() != name);
     }
 
-    pub fn plan(self, answer: impl Fn(&Question) -> Answer) -> Plan {
+    pub(super) fn plan(self, answer: impl Fn(&Question) -> Answer) -> Plan {
         self.plan_mut(answer)
     }
 
-    pub fn plan_mut(self, mut answer: impl FnMut(&Question) -> Answer) -> Plan {
+    pub(super) fn plan_mut(self, mut answer: impl FnMut(&Question) -> Answer) -> Plan {
         let served = |(api_version, kind): (&str, &str)| GroupVersionKind::from_api_version(api_version, kind);
         let kinds = ["Namespace", "ConfigMap", "Secret", "ResourceQuota", "PersistentVolumeClaim"].map(|kind| ("v1", kind));
         let graph = ResourceGraph::build(&self.desired).unwrap();
