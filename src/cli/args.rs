@@ -31,6 +31,7 @@ pub(super) struct Cli {
 /// What every verb has.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
+#[allow(clippy::struct_field_names, reason = "fields are called as their flags are")]
 pub(super) struct Output {
     /// For people, or for programs
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]

@@ -57,7 +57,7 @@ pub fn man_pages() -> Vec<(String, String)> {
 /// The book's page of verbs and flags, as Markdown.
 pub fn reference() -> String {
     let mut text = String::from(
-        "# Commands and flags\n\n<!-- Generated from the definition of the command line: SPAI_BLESS=1 cargo test --test docs -->\n\n\
+        "# Commands and flags\n\n<!-- Generated from the definition of the command line: SPAI_BLESS=1 cargo test --test reference -->\n\n\
          `spai VERB [STACK] [-e ENVIRONMENT] [flags]`. Every flag has a variable, `SPAI_` and its name: `--server-timeout` is\n\
          `SPAI_SERVER_TIMEOUT`. `ENVIRONMENT`, `NAMESPACE`, `DEPLOYMENT_STRATEGY`, `DRY_RUN` and `PARALLEL_JOBS` count where neither\n\
          the flag nor its `SPAI_` variable is there. What variables chose stands in the plan's first lines.\n",

@@ -54,13 +54,13 @@ impl Run {
     }
 
     /// From the plan on.
-    async fn carry_out(self, begin: impl Future<Output = Result<Pending, Refusal>>) -> Ended {
+    async fn carry_out(self, plan: impl Future<Output = Result<Pending, Refusal>>) -> Ended {
         let pending = tokio::select! {
-            begun = begin => begun.map_err(|refusal| self.refused(refusal))?,
+            made = plan => made.map_err(|refusal| self.refused(refusal))?,
             () = interrupted(self.interrupt.clone()) => return Ok(INTERRUPTED),
         };
         if let Err(problem) = say_warnings(pending.session(), self.strict, self.terminal) {
-            pending.give_up().await;
+            Box::pin(pending.give_up()).await;
             return Err(problem);
         }
         if !self.terminal.json {
@@ -69,25 +69,25 @@ impl Run {
         if pending.plan().findings.has_errors() {
             let findings = pending.plan().findings.clone();
             let sources = pending.session().compiled.stack.sources().clone();
-            pending.give_up().await;
+            Box::pin(pending.give_up()).await;
             // As text they stand in the plan already.
             return if self.terminal.json { Err(Problem::from(findings).with(sources)) } else { Ok(ERROR) };
         }
         let given = match self.consent(&pending).await {
             Ok(Some(given)) => given,
             Ok(None) => {
-                pending.give_up().await;
+                Box::pin(pending.give_up()).await;
                 self.terminal.say("nothing was written");
                 return Ok(if *self.interrupt.borrow() == Interrupt::None { ERROR } else { INTERRUPTED });
             }
             Err(problem) => {
-                pending.give_up().await;
+                Box::pin(pending.give_up()).await;
                 return Err(problem);
             }
         };
         let sources = pending.session().compiled.stack.sources().clone();
         let progress = self.progress(Some(pending.plan()));
-        let ended = pending.run(&given, self.options, &progress, self.interrupt.clone()).await;
+        let ended = Box::pin(pending.run(&given, self.options, &progress, self.interrupt.clone())).await;
         progress.finish();
         let outcome = ended.map_err(|refusal| self.refused(refusal))?;
         self.told(&outcome, Some(&sources));
@@ -196,7 +196,7 @@ pub(super) async fn apply(args: args::Apply, context: &Context, terminal: Termin
         let args::Apply { folder, reading, place, only, taking, showing, .. } = args;
         let plan = args::Plan { folder, reading, place, only, taking, showing, detailed_exitcode: false };
         terminal.say("dry run: only planned");
-        return plan_verbs::plan(plan, context, terminal).await;
+        return Box::pin(plan_verbs::plan(plan, context, terminal)).await;
     }
     request.filter = filter(&args.only);
     let mut run = Run::new(request, args.consents, args.taking, args.running, args.showing, terminal);
@@ -205,7 +205,7 @@ pub(super) async fn apply(args: args::Apply, context: &Context, terminal: Termin
         return run.finish(args.rollback).await;
     }
     let request = run.request.clone();
-    run.carry_out(engine::apply::begin(&request)).await
+    Box::pin(run.carry_out(engine::apply::begin(&request))).await
 }
 
 /// `spai destroy`: always asks.
@@ -214,7 +214,7 @@ pub(super) async fn destroy(args: args::Destroy, context: &Context, terminal: Te
     let mut run = Run::new(request, args.consents, NOTHING_TAKEN, args.running, args.showing, terminal);
     run.always_asks = true;
     let request = run.request.clone();
-    run.carry_out(engine::destroy::begin(&request)).await
+    Box::pin(run.carry_out(engine::destroy::begin(&request))).await
 }
 
 /// `spai rollback`.
@@ -222,7 +222,7 @@ pub(super) async fn rollback(args: args::Rollback, context: &Context, terminal: 
     let request = context.online(&args.folder.stack, &args.reading, &args.place)?;
     let run = Run::new(request, args.consents, args.taking, args.running, args.showing, terminal);
     let request = run.request.clone();
-    run.carry_out(engine::rollback::begin(&request, None)).await
+    Box::pin(run.carry_out(engine::rollback::begin(&request, None))).await
 }
 
 /// `spai import`: adoption is what was asked for.
@@ -232,7 +232,7 @@ pub(super) async fn import(args: args::Import, context: &Context, terminal: Term
     let taking = Taking { take_ownership: false, adopt: true };
     let run = Run::new(request, args.consents, taking, args.running, args.showing, terminal);
     let request = run.request.clone();
-    run.carry_out(engine::import::begin(&request, &keys)).await
+    Box::pin(run.carry_out(engine::import::begin(&request, &keys))).await
 }
 
 /// `KIND/NAMESPACE/NAME`.

@@ -1,5 +1,7 @@
 //! What is kept: state and locks.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use crate::engine::{self, Session};
@@ -38,7 +40,7 @@ fn list(session: &Session, terminal: Terminal) -> Ended {
     }
     let mut text = String::new();
     for object in &listing.objects {
-        text.push_str(&format!("{}\n", report::visible_line(&object.key.to_string())));
+        let _ = writeln!(text, "{}", report::visible_line(&object.key.to_string()));
     }
     terminal.print(&text);
     let revision = listing.head.as_ref().map_or(0, |head| head.revision);
@@ -70,10 +72,10 @@ fn verify(session: &Session, terminal: Terminal) -> Ended {
     }
     let mut text = format!("sound: revision {revision}, {} revisions in the history\n", health.store.revisions);
     if let Some(records) = health.unfinished {
-        text.push_str(&format!("an unfinished run has {records} records: `spai apply --resume` or `spai apply --rollback`\n"));
+        let _ = writeln!(text, "an unfinished run has {records} records: `spai apply --resume` or `spai apply --rollback`");
     }
     if let Some(holder) = health.lock {
-        text.push_str(&format!("locked by {}\n", report::visible_line(&holder.to_string())));
+        let _ = writeln!(text, "locked by {}", report::visible_line(&holder.to_string()));
     }
     terminal.print(&text);
     Ok(0)
@@ -103,7 +105,7 @@ async fn recover(stored: &Stored, context: &Context, terminal: Terminal) -> Ende
         recovered.objects, recovered.as_wanted, recovered.revision
     );
     if let Some(aside) = aside {
-        text.push_str(&format!("The former state was put aside: {}\n", report::visible_line(&aside)));
+        let _ = writeln!(text, "The former state was put aside: {}", report::visible_line(&aside));
     }
     terminal.print(&text);
     Ok(0)
@@ -162,7 +164,7 @@ fn say_locks(locks: &Locks, nobody: &str, terminal: Terminal) {
     let mut text = String::new();
     for (place, holder) in [("beside the state", &local), ("in the cluster", &lease)] {
         if let Some(holder) = holder {
-            text.push_str(&format!("held {place} by {}\n", report::visible_line(holder)));
+            let _ = writeln!(text, "held {place} by {}", report::visible_line(holder));
         }
     }
     if text.is_empty() {

@@ -30,7 +30,7 @@ pub(super) fn process() -> Process {
     let _ = words.next();
     while let Some(word) = words.next() {
         match word.split_once('=') {
-            Some((flag, value)) if flag == "--input" => command.push(format!("--input={}=…", value.split('=').next().unwrap_or_default())),
+            Some(("--input", value)) => command.push(format!("--input={}=…", value.split('=').next().unwrap_or_default())),
             _ if word == "--input" => {
                 let name = words.next().unwrap_or_default();
                 command.push(format!("--input {}=…", name.split('=').next().unwrap_or_default()));

@@ -8,6 +8,7 @@ use super::args::{Colour, Format, Output};
 
 /// Where output goes and how it is to look.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Terminal {
     /// How stdout is to look.
     pub(super) out: Look,
@@ -23,6 +24,7 @@ pub(super) struct Terminal {
     pub(super) moves: bool,
 }
 
+#[allow(clippy::unused_self, reason = "whoever prints has been given the terminal")]
 impl Terminal {
     /// From the flags and what the process is connected to.
     pub(super) fn new(output: &Output, no_color: bool, dumb: bool) -> Self {

@@ -46,7 +46,7 @@ fn mask(value: &mut Value, is_secret: bool, sensitive: &[FieldPath]) {
 
 /// A stream of documents, each with the line that made it.
 pub fn stream(objects: &[&Desired], reveal: bool) -> String {
-    objects.iter().map(|desired| format!("---\n{}", document(desired, reveal))).collect()
+    objects.iter().flat_map(|desired| ["---\n".to_owned(), document(desired, reveal)]).collect()
 }
 
 /// One document, with the line that made it.

@@ -8,9 +8,10 @@ use crate::plan::{Action, Cause, Change, Consent, ConsentKind, FieldChange, Plan
 use crate::resource::{ObjectKey, Origin};
 use crate::stack::Sources;
 
+use super::diagnostics::diagnostics;
 use super::look::{Look, Tone};
+use super::values;
 use super::visible::visible_line;
-use super::{diagnostics, values};
 
 /// So many changes that are alike are shown each; more are folded.
 const ALIKE: usize = 2;
@@ -49,7 +50,7 @@ pub fn plan_text(plan: &Plan, expand: Expand, sources: Option<&Sources>, look: L
     printer.consents(&plan.consents, expand);
     if !plan.findings.0.is_empty() {
         printer.text.push('\n');
-        printer.text.push_str(&diagnostics::diagnostics(&plan.findings, sources, look));
+        printer.text.push_str(&diagnostics(&plan.findings, sources, look));
     }
     printer.sum(plan);
     printer.text
@@ -204,10 +205,8 @@ impl Printer {
     fn field(&mut self, field: &FieldChange, of_object: Option<&Origin>) {
         let room = self.look.width.saturating_sub(6);
         let mut lines = values::change(&field.path.to_string(), field.before.as_ref(), field.after.as_ref(), room, self.look);
-        if field.cause == Cause::Server {
-            if let Some(first) = lines.first_mut() {
-                first.push_str(&self.look.paint(Tone::Faint, "  (the server's doing)"));
-            }
+        if let (Cause::Server, Some(first)) = (&field.cause, lines.first_mut()) {
+            first.push_str(&self.look.paint(Tone::Faint, "  (the server's doing)"));
         }
         let origin = field.origin.as_ref().filter(|origin| of_object.is_none_or(|of| (&of.file, of.line) != (&origin.file, origin.line)));
         for (position, line) in lines.iter().enumerate() {
@@ -355,7 +354,7 @@ fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position) % 3 == 0 {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -157,7 +157,7 @@ fn is_a_word_of_yaml(text: &str) -> bool {
     matches!(
         text.to_ascii_lowercase().as_str(),
         "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null" | "nan" | "inf" | "infinity"
-    ) || text.starts_with("_") && text.chars().all(|c| c == '_' || c.is_ascii_digit())
+    ) || text.starts_with('_') && text.chars().all(|c| c == '_' || c.is_ascii_digit())
 }
 
 #[cfg(test)]
