@@ -182,10 +182,10 @@ fn matches(pattern: &str, name: &str) -> bool {
     left.ends_with(last)
 }
 
-fn merge(target: &mut Value, patch: &Value, path: &FieldPath, written: &mut Vec<FieldPath>) {
+fn merge(target: &mut Value, patch: &Value, place: &FieldPath, written: &mut Vec<FieldPath>) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
-        written.push(path.clone());
+        written.push(place.clone());
         return;
     };
     if patch.get("$patch").is_some_and(|what| what == "replace") || !target.is_object() {
@@ -193,7 +193,7 @@ fn merge(target: &mut Value, patch: &Value, path: &FieldPath, written: &mut Vec<
     }
     let Some(fields) = target.as_object_mut() else { return };
     for (name, value) in patch {
-        let here = path.field(name);
+        let here = place.field(name);
         match value {
             _ if name == "$patch" => {}
             Value::Object(inner) if inner.get("$patch").is_some_and(|what| what == "delete") => {
@@ -214,7 +214,7 @@ fn merge(target: &mut Value, patch: &Value, path: &FieldPath, written: &mut Vec<
     }
 }
 
-fn merge_list(list: &mut Value, items: &[Value], keys: &[&str], path: &FieldPath, written: &mut Vec<FieldPath>) {
+fn merge_list(list: &mut Value, items: &[Value], keys: &[&str], place: &FieldPath, written: &mut Vec<FieldPath>) {
     if !list.is_array() {
         *list = Value::Array(Vec::new());
     }
@@ -226,7 +226,7 @@ fn merge_list(list: &mut Value, items: &[Value], keys: &[&str], path: &FieldPath
             position.map(|position| list.remove(position));
             continue;
         }
-        let here = path.join(PathElement::Key(BTreeMap::from([(key.to_owned(), id.clone())])));
+        let here = place.join(PathElement::Key(BTreeMap::from([(key.to_owned(), id.clone())])));
         if let Some(position) = position {
             merge(&mut list[position], item, &here, written);
         } else {

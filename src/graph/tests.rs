@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::draw::{self, Grouping};
 use super::*;
+use crate::compile::compile;
 use crate::resource::{Desired, Edge, EdgeReason, Object, ObjectKey, Origin, Scope};
+use crate::stack::{ResolveOptions, Sources, Stack};
 
 fn desired(value: Value) -> Desired {
     Desired::new(Object::try_from(value).unwrap(), None)
@@ -162,6 +164,42 @@ fn a_circle_is_told_with_every_edge_and_its_line() {
         ]
     );
     assert!(diagnostic.help.as_ref().unwrap().contains("ConfigMap n/a → ConfigMap n/b → ConfigMap n/c → ConfigMap n/a"));
+}
+
+/// The objects of a stack of two tenants.
+fn compiled(services: &[(&str, &str)]) -> Vec<Desired> {
+    let stack = [
+        ("stack.toml", "name = 'shop'\n[tiers.basic]\ncpu = '500m'\nmemory = '512Mi'\nreplicas = 3"),
+        ("environments/dev.toml", "cluster = { context = '*' }"),
+        ("tenants/acme.toml", "tier = 'basic'"),
+        ("tenants/zeta.toml", "tier = 'basic'"),
+    ];
+    let texts = stack.iter().chain(services).map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+    let (stack, diagnostics) = Stack::load(Sources::of(texts));
+    assert!(!diagnostics.has_errors(), "{diagnostics:#?}");
+    let (resolved, diagnostics) = stack.unwrap().resolve(&ResolveOptions { environment: "dev".to_owned(), ..ResolveOptions::default() });
+    let (objects, more) = compile(&resolved.unwrap_or_else(|| panic!("{diagnostics:#?}")));
+    assert!(!more.has_errors(), "{more:#?}");
+    objects
+}
+
+#[test]
+fn services_that_need_each_other_are_a_circle_told_once_for_all_tenants() {
+    let service = |needs: &str| format!("needs = ['{needs}']\nimage = {{ repository = 'x', tag = '1' }}");
+    let objects = compiled(&[("services/a.toml", &service("b")), ("services/b.toml", &service("a"))]);
+    let error = ResourceGraph::build(&objects).unwrap_err();
+    let lines: Vec<String> = error.0[0].labels.iter().map(|label| label.origin.to_string()).collect();
+    assert_eq!((error.0.len(), lines), (1, vec!["services/a.toml:1".to_owned(), "services/b.toml:1".to_owned()]));
+    assert_eq!(error.0[0].message, "2 objects wait for each other in a circle (1 more of the same lines)");
+}
+
+#[test]
+fn a_service_comes_after_those_that_it_needs() {
+    let image = "image = { repository = 'x', tag = '1' }";
+    let objects = compiled(&[("services/a.toml", &format!("needs = ['b']\n{image}")), ("services/b.toml", image)]);
+    let graph = ResourceGraph::build(&objects).unwrap();
+    let wave = |name: &str| graph.wave_of(&ObjectKey::new("apps", "Deployment", Some("shop-dev-acme"), name)).unwrap();
+    assert_eq!(wave("a"), wave("b") + 1);
 }
 
 #[test]

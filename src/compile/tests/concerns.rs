@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::*;
-use crate::graph::ResourceGraph;
 
 #[test]
 fn an_edge_opens_one_way_out_and_one_way_in() {
@@ -91,18 +90,6 @@ fn a_patch_can_not_touch_a_selector_and_one_that_meets_nothing_is_told() {
     assert_eq!(wrong(&[("stack.toml", &selector), ("services/web.toml", WEB)]).code, "compile::patch_identity");
     let nothing = with("kind = 'Gateway'\nspec.x = 1");
     assert_eq!(wrong(&[("stack.toml", &nothing), ("services/web.toml", WEB)]).code, "compile::patch_without_effect");
-}
-
-#[test]
-fn services_that_need_each_other_are_a_circle_told_once_for_all_tenants() {
-    let texts: [(&str, &str); 3] = [
-        ("services/a.toml", &format!("needs = ['b']\n{WEB}")),
-        ("services/b.toml", &format!("needs = ['a']\n{WEB}")),
-        ("tenants/zeta.toml", "tier = 'basic'"),
-    ];
-    let error = ResourceGraph::build(&objects(&texts)).unwrap_err();
-    assert_eq!((error.0.len(), places(&error.0[0])), (1, vec!["services/a.toml:1".to_owned(), "services/b.toml:1".to_owned()]));
-    assert_eq!(error.0[0].message, "2 objects wait for each other in a circle (1 more of the same lines)");
 }
 
 #[test]

