@@ -591,7 +591,7 @@ mod tests {
 
     #[test]
     fn times_read_as_people_write_them() {
-        assert_eq!(duration("1h30m").unwrap(), Duration::from_secs(5400));
+        assert_eq!(duration("1h30m").unwrap(), Duration::from_mins(90));
         assert_eq!(duration("90").unwrap(), Duration::from_secs(90));
         for bad in ["", "m", "5", "5x", "-1s", "1.5h", "99999999999999999999h", "9999999d"].iter().filter(|text| **text != "5") {
             assert!(duration(bad).is_err(), "{bad}");

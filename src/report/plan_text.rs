@@ -229,9 +229,12 @@ impl Printer {
         self.text.push('\n');
         self.line(&title);
         for change in plan.changes.iter().filter(|change| of(change) > 0) {
+            // A change that is drift alone stands here and nowhere else.
+            let about = if is_drift_alone(change) { visible_line(&change.notes.join(" · ")).into_owned() } else { String::new() };
+            let gap = if about.is_empty() { "" } else { "   " };
             let line = format!("  ! {}", visible_line(&change.key.to_string()));
-            let length = line.chars().count();
-            let line = self.look.paint(Tone::Warn, &line);
+            let length = line.chars().count() + gap.len() + about.chars().count();
+            let line = format!("{}{gap}{about}", self.look.paint(Tone::Warn, &line));
             self.line_from(&line, length, change.origin.as_ref());
             for field in &change.fields {
                 let Cause::Drift { by, since } = &field.cause else { continue };

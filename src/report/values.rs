@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn long_ones_are_compared_by_line() {
-        let old: String = (1..=9).map(|n| format!("line {n}\n")).collect();
+        let old: String = (1..=9).fold(String::new(), |text, n| text + "line " + &n.to_string() + "\n");
         let new = old.replace("line 5", "line five\u{1b}[2J");
         assert_eq!(
             lines(Some(json!(old)), Some(json!(new))),
