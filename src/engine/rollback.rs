@@ -1,8 +1,10 @@
 //! `spai rollback`: the revision before, or any one that is kept, is applied again, as a new revision.
 
+use std::collections::BTreeMap;
+
 use super::apply::{Pending, begin_as};
 use super::{Refusal, Request, Session};
-use crate::resource::{Declared, Desired, Diagnostic, Lifecycle, Prior, PriorSet};
+use crate::resource::{Declared, Desired, Diagnostic, FieldPath, Lifecycle, ObjectKey, Prior, PriorSet};
 use crate::state::StateStore as _;
 
 /// Makes the plan that goes back to revision `to`, or to the one before the newest.
@@ -29,23 +31,27 @@ pub async fn begin(request: &Request, to: Option<u64>) -> Result<Pending, Refusa
             .help("`spai history` lists all revisions")
             .into());
     }
-    let then = session.store.revision(to)?;
-    Box::pin(begin_as(session, request, &format!("rollback to {to}"), Some(wanted(then)))).await
+    let wanted = wanted(session.store.revision(to)?, &session.compiled.desired);
+    Box::pin(begin_as(session, request, &format!("rollback to {to}"), Some(wanted))).await
 }
 
-/// What a revision wanted.
-fn wanted(revision: PriorSet) -> Vec<Desired> {
-    revision.objects.into_values().map(desired).collect()
+/// What a revision wanted. Which fields are handed over, and which are secret besides those of Secrets, the state doesn't
+/// keep: that is as the stack says now.
+fn wanted(revision: PriorSet, now: &[Desired]) -> Vec<Desired> {
+    let now: BTreeMap<ObjectKey, &Desired> = now.iter().map(|desired| (desired.key(), desired)).collect();
+    revision.objects.into_iter().map(|(key, prior)| desired(prior, now.get(&key).copied())).collect()
 }
 
-fn desired(prior: Prior) -> Desired {
+fn desired(prior: Prior, now: Option<&Desired>) -> Desired {
+    let set = |path: &FieldPath| path.get(prior.applied.value()).is_some();
+    let hand_overs = now.map(|now| now.hand_overs.iter().filter(|hand_over| !set(&hand_over.path)).cloned().collect());
     Desired {
+        hand_overs: hand_overs.unwrap_or_default(),
+        sensitive: now.map(|now| now.sensitive.clone()).unwrap_or_default(),
         object: prior.applied,
         scope: prior.scope,
         edges: prior.edges,
         declared: Declared { object: prior.origin, ..Declared::default() },
         lifecycle: Lifecycle { prevent_destroy: prior.prevent_destroy, ..Lifecycle::default() },
-        hand_overs: Vec::new(),
-        sensitive: Vec::new(),
     }
 }
