@@ -88,12 +88,34 @@ pub fn service(resolved: &Resolved, service: &str, tenant: Option<&str>, field: 
         fields.push(explain_field(path, &own, spoken, &spec));
     }
     if let (Some(field), true) = (field, fields.is_empty()) {
-        let known = instance.provenance.0.keys().map(String::as_str);
-        let label = names::nearest(field, known.clone()).map(|near| format!("did you mean `{near}`? "));
-        let help = format!("{}`spai schema service` lists all fields; nobody has said anything of this one", label.unwrap_or_default());
-        return Err(Diagnostic::error("stack::explain", format!("service `{service}` has no `{field}`")).help(help));
+        return Err(unspoken(resolved, place, instance, field));
     }
     Ok(ServiceExplained { service: service.to_owned(), namespace: place.namespace.clone(), fields })
+}
+
+/// A field of which no layer spoke: either there is none such, or the tier's figure holds.
+fn unspoken(resolved: &Resolved, place: &Place, instance: &Instance, field: &str) -> Diagnostic {
+    let service = &instance.service;
+    let tier = match &place.kind {
+        PlaceKind::Tenant { tier, .. } | PlaceKind::Tier { name: tier, .. } => resolved.tiers.get(tier).map(|of| (tier, of)),
+        PlaceKind::Environment => None,
+    };
+    let figure = tier.and_then(|(name, tier)| {
+        let (key, figure) = match field {
+            "replicas" | "replicas.min" | "replicas.max" => ("replicas", tier.replicas.map(|replicas| replicas.to_string())),
+            "resources.limits.cpu" => ("cpu", tier.cpu.clone()),
+            "resources.limits.memory" => ("memory", tier.memory.clone()),
+            _ => return None,
+        };
+        Some(format!("the tier's figure holds: `tiers.{name}.{key}` is {}", figure?))
+    });
+    if let Some(figure) = figure {
+        return Diagnostic::error("stack::explain", format!("no layer says anything of `{field}` of service `{service}`")).help(figure);
+    }
+    let near = names::nearest(field, instance.provenance.0.keys().map(String::as_str));
+    let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+    Diagnostic::error("stack::explain", format!("no layer says anything of `{field}` of service `{service}`"))
+        .help(format!("{near}`spai schema service` lists all fields"))
 }
 
 fn explain_field(path: &str, keys: &[String], spoken: &[Spoken], spec: &Value) -> FieldExplained {
@@ -315,6 +337,10 @@ mod tests {
         assert!(help(service(&resolved, "web", None, None)).starts_with("say whose: `--tenant acme`"));
         assert!(help(service(&resolved, "web", Some("zetta"), None)).starts_with("did you mean `zeta`?"));
         assert!(help(service(&resolved, "web", Some("acme"), Some("replicas.mni"))).starts_with("did you mean `replicas.min`?"));
+        assert_eq!(
+            help(service(&resolved, "web", Some("acme"), Some("replicas.max"))),
+            "the tier's figure holds: `tiers.free.replicas` is 1"
+        );
     }
 
     #[test]
