@@ -1,7 +1,8 @@
 //! Autoscalers.
 //!
 //! A Deployment is created at the autoscaler's minimum, then its `spec.replicas` is handed over. Where minimum and maximum
-//! are the same there is nothing to scale: no autoscaler, and the number stays spai's.
+//! are the same (the tier's figure at the service's maximum) there is one all the same: it keeps the number, and raising
+//! the maximum later is a change of one field, not of who owns the replicas.
 
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use super::{settings, sizing};
 /// The identity of a service's autoscaler, if it has one.
 pub(super) fn key(service: &ServiceContext<'_>) -> Option<ObjectKey> {
     let replicas = sizing::replicas(service);
-    (replicas.count > 0 && replicas.ceiling > replicas.count)
+    (replicas.count > 0 && replicas.scales)
         .then(|| ObjectKey::new("autoscaling", "HorizontalPodAutoscaler", Some(service.namespace()), &service.name()))
 }
 

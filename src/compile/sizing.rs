@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::resource::{Diagnostics, Fraction, Origin, Quantity};
-use crate::stack::model::{Amounts, Resources, WorkloadKind};
+use crate::stack::model::{Amounts, Resources, Scaling, WorkloadKind};
 
 use super::context::ServiceContext;
 use super::marked::Marked;
@@ -17,6 +17,8 @@ pub(super) struct Replicas<'a> {
     pub count: u32,
     /// The autoscaler's maximum.
     pub ceiling: u32,
+    /// Whether there is an autoscaler: one is said, for a kind that can have one.
+    pub scales: bool,
     /// The line that decided the count.
     pub origin: &'a Origin,
     /// The line that decided the ceiling.
@@ -38,18 +40,19 @@ pub(super) fn replicas<'a>(service: &ServiceContext<'a>) -> Replicas<'a> {
     if let Some(max) = bounds.max.filter(|max| *max < count) {
         (count, origin) = (max, service.origin("replicas.max"));
     }
-    let (ceiling, ceiling_origin) = ceiling(service, count);
-    Replicas { count, ceiling, origin, ceiling_origin }
+    let scaling = scaling(service);
+    let (ceiling, ceiling_origin) = scaling.map_or((count, service.origin("scaling")), |scaling| ceiling(service, scaling, count));
+    Replicas { count, ceiling, scales: scaling.is_some(), origin, ceiling_origin }
 }
 
-fn ceiling<'a>(service: &ServiceContext<'a>, count: u32) -> (u32, &'a Origin) {
+/// The autoscaler's settings, where there is one.
+fn scaling<'a>(service: &ServiceContext<'a>) -> Option<&'a Scaling> {
     let scales = matches!(service.kind(), WorkloadKind::Deployment | WorkloadKind::StatefulSet);
-    let scaling = service
-        .spec()
-        .scaling
-        .as_ref()
-        .filter(|scaling| scales && scaling.enabled != Some(false) && (scaling.cpu.is_some() || scaling.memory.is_some()));
-    let Some(scaling) = scaling else { return (count, service.origin("scaling")) };
+    let said = |scaling: &&Scaling| scales && scaling.enabled != Some(false) && (scaling.cpu.is_some() || scaling.memory.is_some());
+    service.spec().scaling.as_ref().filter(said)
+}
+
+fn ceiling<'a>(service: &ServiceContext<'a>, scaling: &Scaling, count: u32) -> (u32, &'a Origin) {
     if let Some(max) = service.spec().replicas.max {
         return (max.max(count), service.origin("replicas.max"));
     }

@@ -116,7 +116,9 @@ fn admission_policy(name: &str, group: &str, resource: &str, expression: &str, s
 #[test]
 fn a_probe_that_never_passes_rolls_back_and_is_named() {
     let Some((world, before)) = applied() else { return };
-    world.edit("services/web.toml", |text| format!("{text}\n[pod.annotations]\n\"spai.dev/test\" = \"never-ready\"\n"));
+    world.edit("services/web.toml", |text| {
+        format!("{text}\n[[patch]]\nkind = \"Deployment\"\nspec.template.metadata.annotations.\"spai.dev/test\" = \"never-ready\"\n")
+    });
     let run = world.spai(&["apply", "--yes", "--timeout", "20s"]).expect(3);
     let said = format!("{}{}", run.stdout, run.stderr);
     assert!(said.contains("probe") || said.contains("not ready"), "{said}");
@@ -151,7 +153,9 @@ fn a_killed_run_is_resumed() {
 fn a_killed_run_is_rolled_back() {
     let Some((world, before)) = applied() else { return };
     world.replace("services/web.toml", "tag = \"1.0.0\"", "tag = \"1.1.0\"");
-    world.edit("services/web.toml", |text| format!("{text}\n[pod.annotations]\n\"spai.dev/test\" = \"never-ready\"\n"));
+    world.edit("services/web.toml", |text| {
+        format!("{text}\n[[patch]]\nkind = \"Deployment\"\nspec.template.metadata.annotations.\"spai.dev/test\" = \"never-ready\"\n")
+    });
     let run = world.start(&["apply", "--yes"]);
     let image = || {
         world.kubectl(&[
@@ -180,7 +184,9 @@ fn killed_in_the_middle(world: &World) {
 fn the_first_interrupt_rolls_back() {
     let Some((world, before)) = applied() else { return };
     world.replace("services/web.toml", "tag = \"1.0.0\"", "tag = \"1.1.0\"");
-    world.edit("services/web.toml", |text| format!("{text}\n[pod.annotations]\n\"spai.dev/test\" = \"never-ready\"\n"));
+    world.edit("services/web.toml", |text| {
+        format!("{text}\n[[patch]]\nkind = \"Deployment\"\nspec.template.metadata.annotations.\"spai.dev/test\" = \"never-ready\"\n")
+    });
     let run = world.start(&["apply", "--yes"]);
     let image = || {
         world.kubectl(&[

@@ -43,7 +43,9 @@ fn corrupt_state_is_an_error_that_names_the_way_out() {
 #[test]
 fn a_second_run_exits_5_at_once_and_a_plan_works_meanwhile() {
     let Some(world) = World::new("hello", "development") else { return };
-    world.edit("services/web.toml", |text| format!("{text}\n[pod.annotations]\n\"spai.dev/test\" = \"never-ready\"\n"));
+    world.edit("services/web.toml", |text| {
+        format!("{text}\n[[patch]]\nkind = \"Deployment\"\nspec.template.metadata.annotations.\"spai.dev/test\" = \"never-ready\"\n")
+    });
     let run = world.start(&["apply", "--yes"]);
     world.wait_for("it has begun", || world.kubectl_any(&["get", "namespace", &format!("{}-earth", world.root)], None).code == 0);
     world.spai(&["apply", "--yes"]).expect(5);
