@@ -239,6 +239,45 @@ async fn defaults_left_over_from_before_go_in_two_steps() {
 }
 
 #[tokio::test]
+async fn a_probe_of_another_kind_is_an_ordinary_change() {
+    let Some(world) = World::new("plan-probe") else { return };
+    let web = |probe: &str| DEPLOYMENT.replace("name: app, image", &format!("name: app, livenessProbe: {{{probe}}}, image"));
+    world.manifest("web", &web("httpGet: {path: /, port: 80}"));
+    world.apply().await;
+    world.manifest("web", &web("tcpSocket: {port: 80}"));
+    let plan = world.plan().await;
+    assert!(codes(&plan).is_empty(), "{:#?}", plan.findings);
+    assert_eq!(writes(change(&plan, "Deployment", "web")), ["apply"]);
+    world.apply().await;
+    let probe = world.kubectl(&["get", "deployment", "web", "-o", "jsonpath={.spec.template.spec.containers[0].livenessProbe}"]);
+    assert!(probe.contains("tcpSocket") && !probe.contains("httpGet"), "{probe}");
+}
+
+#[tokio::test]
+async fn an_autoscaler_that_comes_later_takes_the_replicas_as_they_are() {
+    let Some(world) = World::new("plan-scaler") else { return };
+    world.write("stack.toml", &format!("name = \"{}\"\n[tiers.t]\ncpu = \"100m\"\nmemory = \"64Mi\"\nreplicas = 3\n", world.name));
+    world.write("tenants/earth.toml", "tier = \"t\"\n");
+    let service = |scaling: &str| {
+        format!(
+            "tiers = \"all\"\nimage = {{ repository = \"r.example/web\", tag = \"1\" }}\n[ports.http]\nport = 8080\n[scaling]\n{scaling}\n"
+        )
+    };
+    world.write("services/web.toml", &service("enabled = false"));
+    world.apply().await;
+    world.write("services/web.toml", &service("cpu = 70"));
+    let plan = world.plan().await;
+    assert!(codes(&plan).is_empty(), "{:#?}", plan.findings);
+    let web = change(&plan, "Deployment", "web");
+    assert_eq!(writes(web)[0], "release");
+    assert!(web.fields.iter().all(|field| !field.path.to_string().contains("replicas")), "{:?}", fields(web));
+    assert!(web.notes.is_empty(), "nothing restarts: {:?}", web.notes);
+    world.apply().await;
+    let namespace = &web.key.namespace.clone().unwrap();
+    assert_eq!(world.plane.kubectl_out(&["-n", namespace, "get", "deployment", "web", "-o", "jsonpath={.spec.replicas}"]), "3");
+}
+
+#[tokio::test]
 async fn what_cannot_change_is_replaced_with_the_servers_words() {
     let Some(world) = World::new("plan-replace") else { return };
     let yaml = |a: &str| {
@@ -301,11 +340,13 @@ async fn everything_that_the_server_refuses_is_told_at_its_line() {
         "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: NS}\nspec: {ports: [{port: 99999}]}\n\
          ---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: NS}\ndatta: {}\n\
          ---\napiVersion: example.com/v1\nkind: Nothing\nmetadata: {name: c, namespace: NS}\n\
-         ---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: d, namespace: NS-elsewhere}\n",
+         ---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: d, namespace: NS-elsewhere}\n\
+         ---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: e, namespace: NS}\nprovisioner: x\n",
     );
     let plan = world.plan().await;
     let lines: Vec<(String, u32)> = plan.findings.0.iter().map(|f| (f.code.clone(), f.labels[0].origin.line)).collect();
-    let expected = [("plan::refused", 1), ("plan::refused", 6), ("plan::no_such_kind", 11), ("plan::no_namespace", 15)];
+    let expected =
+        [("plan::refused", 1), ("plan::refused", 6), ("plan::no_such_kind", 11), ("plan::no_namespace", 15), ("plan::no_place", 19)];
     assert_eq!(lines.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>(), expected.map(|(code, _)| code), "{:#?}", plan.findings);
     assert!(lines.windows(2).all(|pair| pair[0].1 < pair[1].1), "{lines:?}");
     let words: Vec<&str> = plan.findings.0.iter().map(|f| f.message.as_str()).collect();

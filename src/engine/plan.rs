@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use crate::cluster::{ApplyRequest, Cluster, ClusterError, Guard, Kind, Kinds, inventory};
 use crate::graph::ResourceGraph;
 use crate::plan::{Answer, Ask, Conflict, Lookup, Plan, PlanInput, Planner, Question, Target};
-use crate::resource::{Desired, Diagnostic, Diagnostics, FieldManager, GroupKind, Object, ObjectKey, PriorSet};
+use crate::resource::{Desired, Diagnostic, Diagnostics, FieldManager, GroupKind, GroupVersionKind, Object, ObjectKey, PriorSet};
 use crate::state::{Binding, StateStore as _, agree};
 
 use super::{Request, Session};
@@ -82,10 +82,7 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
             planner.answer(id, answer);
         }
     }
-    let mut plan = planner.finish();
-    plan.findings.extend(session.compiled.warnings.clone());
-    plan.findings.sort();
-    Ok(plan)
+    Ok(planner.finish())
 }
 
 /// That the state is of this cluster and this root of namespaces.
@@ -110,8 +107,10 @@ fn bound_here(bound: Option<&Binding>, here: &Binding, target: &Target) -> Resul
     Ok(())
 }
 
-fn served(kinds: &Kinds) -> std::collections::BTreeSet<crate::resource::GroupVersionKind> {
-    kinds.iter().flat_map(|kind| kind.versions.iter().filter_map(|version| kind.in_version(version))).map(|kind| kind.gvk).collect()
+/// All kinds in all versions, and whether their objects live in namespaces.
+fn served(kinds: &Kinds) -> BTreeMap<GroupVersionKind, bool> {
+    let versions = kinds.iter().flat_map(|kind| kind.versions.iter().filter_map(|version| kind.in_version(version)));
+    versions.map(|kind| (kind.gvk, kind.namespaced)).collect()
 }
 
 /// That no kind is missing only because the server itself couldn't find out.

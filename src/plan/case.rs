@@ -1,6 +1,6 @@
 //! One desired object on its way to a decision: what is there, what the server said of it so far, and what to ask next.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::merge::{self, ManagedFields, Operation};
 use crate::resource::{
@@ -18,7 +18,7 @@ const ATTEMPTS: u32 = 6;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Surroundings {
     pub identity: Option<StackIdentity>,
-    pub served: BTreeSet<GroupVersionKind>,
+    pub served: BTreeMap<GroupVersionKind, bool>,
     /// Kinds that definitions of the stack itself define.
     pub defined: BTreeSet<GroupKind>,
     /// Namespaces of the stack itself.
@@ -68,6 +68,8 @@ pub(super) struct Case<'a> {
     pub live: Option<Object>,
     pub decision: Decision,
     pub findings: Diagnostics,
+    /// What the server said beside its last answer.
+    pub warnings: Vec<String>,
     manager: FieldManager,
     step: Option<Step>,
     asking: bool,
@@ -83,6 +85,7 @@ impl<'a> Case<'a> {
             live: None,
             decision: Decision::Open,
             findings: Diagnostics::default(),
+            warnings: Vec::new(),
             manager,
             step: None,
             asking: false,
@@ -130,10 +133,7 @@ impl<'a> Case<'a> {
                 self.begin(live, around);
             }
             (Answer::Applied { object, warnings }, step) => {
-                for warning in warnings {
-                    let finding = Diagnostic::warning("plan::server_warning", format!("{}: {warning}", self.key));
-                    self.findings.push(finding.at_maybe(self.desired.declared.object.as_ref(), ""));
-                }
+                self.warnings = warnings;
                 match step {
                     Step::Create => self.created(&object, Decided::DryRun),
                     Step::Update { conflicts, .. } => self.updated(object, conflicts, around),
@@ -170,14 +170,23 @@ impl<'a> Case<'a> {
         self.unserved(around)
     }
 
-    /// That neither the cluster nor the stack itself has the kind, in this version.
+    /// That neither the cluster nor the stack itself has the kind, in this version, or that it has no such place.
     fn unserved(&self, around: &Surroundings) -> Option<Diagnostic> {
         let (kind, gvk) = (self.key.group_kind(), self.desired.object.gvk());
-        if around.served.contains(&gvk) || around.defined.contains(&kind) {
+        if around.served.get(&gvk).is_some_and(|namespaced| *namespaced != self.key.namespace.is_some()) {
+            return Some(if self.key.namespace.is_some() {
+                self.finding("plan::no_place", format!("{} says a namespace, and {kind} is of the whole cluster", self.key))
+                    .help("take `metadata.namespace` out")
+            } else {
+                self.finding("plan::no_place", format!("{} is to be in a namespace, and doesn't say in which", self.key))
+                    .help("add `metadata.namespace`")
+            });
+        }
+        if around.served.contains_key(&gvk) || around.defined.contains(&kind) {
             return None;
         }
         let versions: Vec<&str> =
-            around.served.iter().filter(|served| served.group_kind() == kind).map(|served| served.version.as_str()).collect();
+            around.served.keys().filter(|served| served.group_kind() == kind).map(|served| served.version.as_str()).collect();
         let finding =
             self.finding("plan::no_such_kind", format!("the cluster has no kind {kind} in {}", self.desired.object.api_version()));
         Some(if versions.is_empty() {
@@ -191,7 +200,7 @@ impl<'a> Case<'a> {
         if let Some(finding) = self.unserved(around) {
             return self.fail(finding);
         }
-        if !around.served.contains(&self.desired.object.gvk()) {
+        if !around.served.contains_key(&self.desired.object.gvk()) {
             return self.created(&Configuration::to_create(self.desired, None).send, Decided::Prediction);
         }
         if let Some(namespace) = self.key.namespace.as_deref().filter(|name| around.absent_namespaces.contains(*name)) {

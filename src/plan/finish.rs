@@ -16,6 +16,7 @@ pub(super) fn finish(planner: Planner<'_>) -> Plan {
     for case in &mut cases {
         findings.extend(std::mem::take(&mut case.findings));
     }
+    warnings(&cases, &mut findings);
     let by_cure = cures(&mut cases, input.graph, &mut findings);
     triggered(&mut cases, input.graph);
 
@@ -65,6 +66,21 @@ pub(super) fn finish(planner: Planner<'_>) -> Plan {
         consents,
         narrowed: !input.filter.is_empty(),
         asked: asked.len(),
+    }
+}
+
+/// The server's warnings, each once for all objects that one line of the stack makes.
+fn warnings(cases: &[Case<'_>], findings: &mut Diagnostics) {
+    let mut said: BTreeMap<(Option<&Origin>, &str), Vec<&ObjectKey>> = BTreeMap::new();
+    for case in cases {
+        for warning in &case.warnings {
+            said.entry((case.desired.declared.object.as_ref(), warning)).or_default().push(&case.key);
+        }
+    }
+    for ((origin, warning), keys) in said {
+        let more = if keys.len() > 1 { format!(" and {} more", keys.len() - 1) } else { String::new() };
+        let first = keys.first().map_or_else(String::new, ToString::to_string);
+        findings.push(Diagnostic::warning("plan::server_warning", format!("{first}{more}: {warning}")).at_maybe(origin, ""));
     }
 }
 

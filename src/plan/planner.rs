@@ -27,8 +27,8 @@ pub struct PlanInput<'a> {
     pub prior: &'a PriorSet,
     /// The kinds that the stack may have objects of, as the cluster's inventory says.
     pub inventory: BTreeSet<GroupKind>,
-    /// The kinds that the cluster serves, in all their versions.
-    pub served: BTreeSet<GroupVersionKind>,
+    /// The kinds that the cluster serves, in all their versions, and whether their objects live in namespaces.
+    pub served: BTreeMap<GroupVersionKind, bool>,
     /// How many deletes need no consent; None: [`super::consents::DEFAULT_SHARE`].
     pub max_deletes: Option<CountOrPercent>,
     /// Renames.
@@ -137,7 +137,7 @@ impl<'a> Planner<'a> {
     }
 
     fn served_kinds(&self) -> BTreeSet<GroupKind> {
-        self.input.served.iter().map(GroupVersionKind::group_kind).collect()
+        self.input.served.keys().map(GroupVersionKind::group_kind).collect()
     }
 
     /// Objects that carry the stack's labels.
@@ -156,7 +156,7 @@ impl<'a> Planner<'a> {
         let keys: BTreeSet<ObjectKey> = self.wanted.keys().chain(self.input.prior.objects.keys()).cloned().collect();
         let served = self.served_kinds();
         for key in keys {
-            let gvk = self.wanted.get(&key).map(|desired| desired.object.gvk()).filter(|gvk| self.input.served.contains(gvk));
+            let gvk = self.wanted.get(&key).map(|desired| desired.object.gvk()).filter(|gvk| self.input.served.contains_key(gvk));
             let version = gvk.map(|gvk| gvk.version);
             if let Some(live) = self.live.get(&key) {
                 let same = version.as_ref().is_none_or(|version| live.gvk().version == *version);

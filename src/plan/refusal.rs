@@ -1,6 +1,10 @@
 //! What the server's refusal of an update means: a field that can't change, a default left over from what the object was,
 //! or simply an error.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::merge::{self, ManagedFields};
 use crate::resource::{FieldManager, FieldPath, Object, PathElement};
 
@@ -42,28 +46,27 @@ pub(super) fn leftovers(causes: &[(String, String)], send: &Object, live: &Objec
     let is_left = |path: &FieldPath| {
         path.get(live.value()).is_some() && path.get(send.value()).is_none() && owners.others_at(path, manager).is_empty()
     };
-    let mut found = Vec::new();
-    for (field, words) in causes {
+    let places: Option<Vec<(FieldPath, &String)>> =
+        causes.iter().map(|(field, words)| Some((by_keys(&field.parse::<FieldPath>().ok()?, live), words))).collect();
+    let mut found = BTreeSet::new();
+    for (path, words) in places.iter().flatten() {
         if !words.contains("may not") && !words.contains("must not") {
-            return Vec::new();
+            continue;
         }
-        let Ok(path) = field.parse::<FieldPath>().map(|path| by_keys(&path, live)) else { return Vec::new() };
-        let mut here: Vec<FieldPath> = if is_left(&path) { vec![path.clone()] } else { Vec::new() };
-        if here.is_empty() {
-            // What it complains about is what we want: then one of its neighbours is too many.
-            let Some((_, above)) = path.0.split_last() else { return Vec::new() };
-            let above = FieldPath(above.to_vec());
-            let neighbours = above.get(live.value()).and_then(|value| value.as_object()).into_iter().flatten();
-            here = neighbours.map(|(name, _)| above.field(name)).filter(is_left).collect();
+        if is_left(path) {
+            found.insert(path.clone());
+            continue;
         }
-        if here.is_empty() {
-            return Vec::new();
-        }
-        found.extend(here);
+        // What it complains about is what we want: then one of its neighbours is too many.
+        let above = FieldPath(path.0.split_last().map(|(_, above)| above.to_vec()).unwrap_or_default());
+        let neighbours = above.get(live.value()).and_then(Value::as_object).into_iter().flatten();
+        found.extend(neighbours.filter(|(_, value)| value.is_object()).map(|(name, _)| above.field(name)).filter(is_left));
     }
-    found.sort();
-    found.dedup();
-    found
+    // Everything that it says must be about them: what is too many, or what is missing in what is left of it.
+    let explained = |(path, words): &(FieldPath, &String)| {
+        words.contains("may not") || words.contains("must not") || found.iter().any(|leftover| leftover.covers(path))
+    };
+    if places.is_some_and(|places| places.iter().all(explained)) { found.into_iter().collect() } else { Vec::new() }
 }
 
 /// What makes leftovers ours and changes no value: what we own already, with its live values, and them.
@@ -91,7 +94,7 @@ fn by_keys(path: &FieldPath, live: &Object) -> FieldPath {
             (element, _) => element.clone(),
         };
         // The last step may lead to what isn't there (yet).
-        at = element.get(at).unwrap_or(&serde_json::Value::Null);
+        at = element.get(at).unwrap_or(&Value::Null);
         keyed.push(element);
     }
     FieldPath(keyed)

@@ -130,7 +130,7 @@ impl Scene {
     }
 
     pub(super) fn plan_mut(self, mut answer: impl FnMut(&Question) -> Answer) -> Plan {
-        let served = |(api_version, kind): (&str, &str)| GroupVersionKind::from_api_version(api_version, kind);
+        let served = |(api_version, kind): (&str, &str)| (GroupVersionKind::from_api_version(api_version, kind), kind != "Namespace");
         let kinds = ["Namespace", "ConfigMap", "Secret", "ResourceQuota", "PersistentVolumeClaim"].map(|kind| ("v1", kind));
         let graph = ResourceGraph::build(&self.desired).unwrap();
         let (identity, filter) = (identity(), Filter::default());
