@@ -1,6 +1,6 @@
 //! What may be said on the command line: verbs, arguments, flags, and what help says of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -99,7 +99,7 @@ pub(super) enum Verb {
     #[command(after_help = "Example:\n  spai destroy stacks/hello -e development --allow-deletes --allow-irreversible")]
     Destroy(Destroy),
     /// Makes the cluster as the revision before said
-    #[command(after_help = "Example:\n  spai rollback --stack stacks/hello -e development")]
+    #[command(after_help = "Example:\n  spai rollback stacks/hello -e development")]
     Rollback(Rollback),
     /// Takes objects that others made into the stack
     #[command(
@@ -131,12 +131,22 @@ pub(super) enum Verb {
     },
 }
 
-/// The stack's folder, as an argument.
+/// The stack's folder, as an argument or as a flag.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Folder {
-    /// The stack's folder
-    #[arg(value_name = "STACK", default_value = ".", hide_default_value = true)]
-    pub(super) stack: PathBuf,
+    /// The stack's folder; the current one if not given
+    #[arg(value_name = "STACK", id = "folder")]
+    given: Option<PathBuf>,
+    /// The same as a flag, as verbs have it whose argument is something else
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
+    stack: Option<PathBuf>,
+}
+
+impl Folder {
+    /// The folder: the argument, else the flag, else the current one.
+    pub(super) fn path(&self) -> &Path {
+        self.given.as_deref().or(self.stack.as_deref()).unwrap_or(Path::new("."))
+    }
 }
 
 /// The stack's folder, as a flag.
@@ -144,7 +154,14 @@ pub(super) struct Folder {
 pub(super) struct FolderFlag {
     /// The stack's folder; the current one if not given
     #[arg(long, value_name = "DIR", default_value = ".", hide_default_value = true)]
-    pub(super) stack: PathBuf,
+    stack: PathBuf,
+}
+
+impl FolderFlag {
+    /// The folder.
+    pub(super) fn path(&self) -> &Path {
+        &self.stack
+    }
 }
 
 /// How the stack is read.
@@ -440,7 +457,7 @@ pub(super) struct Destroy {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Rollback {
     #[command(flatten)]
-    pub(super) folder: FolderFlag,
+    pub(super) folder: Folder,
     #[command(flatten)]
     pub(super) reading: Reading,
     #[command(flatten)]
@@ -490,7 +507,7 @@ pub(super) struct Status {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Stored {
     #[command(flatten)]
-    pub(super) folder: FolderFlag,
+    pub(super) folder: Folder,
     #[command(flatten)]
     pub(super) reading: Reading,
     #[command(flatten)]
@@ -500,7 +517,7 @@ pub(super) struct Stored {
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum State {
     /// Lists the objects of the last apply
-    #[command(after_help = "Example:\n  spai state list --stack stacks/hello -e development")]
+    #[command(after_help = "Example:\n  spai state list stacks/hello -e development")]
     List(Stored),
     /// Prints what the last apply left of an object; secrets masked
     #[command(after_help = "Example:\n  spai state show Deployment/hello-development-mars/web --stack stacks/hello -e development")]
@@ -509,23 +526,27 @@ pub(super) enum State {
         #[arg(value_name = "KIND/NS/NAME")]
         object: String,
         #[command(flatten)]
-        stored: Stored,
+        folder: FolderFlag,
+        #[command(flatten)]
+        reading: Reading,
+        #[command(flatten)]
+        place: Place,
     },
     /// Rebuilds the state from the cluster; what is there is put aside
-    #[command(after_help = "Example:\n  spai state recover --stack stacks/hello -e development")]
+    #[command(after_help = "Example:\n  spai state recover stacks/hello -e development")]
     Recover(Stored),
     /// Reads every record and checks it
-    #[command(after_help = "Example:\n  spai state verify --stack stacks/hello -e development")]
+    #[command(after_help = "Example:\n  spai state verify stacks/hello -e development")]
     Verify(Stored),
 }
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Lock {
     /// Says who holds the lock, where and since when
-    #[command(after_help = "Example:\n  spai lock show --stack stacks/hello -e development")]
+    #[command(after_help = "Example:\n  spai lock show stacks/hello -e development")]
     Show(Stored),
     /// Takes the lock away from whoever holds it; only for a run that is certainly dead
-    #[command(after_help = "Example:\n  spai lock break --stack stacks/hello -e development")]
+    #[command(after_help = "Example:\n  spai lock break stacks/hello -e development")]
     Break {
         #[command(flatten)]
         stored: Stored,

@@ -16,7 +16,7 @@ const CHANGES: u8 = 2;
 
 /// `spai plan`.
 pub(super) async fn plan(args: args::Plan, context: &Context, terminal: Terminal) -> Ended {
-    let mut request = context.online(&args.folder.stack, &args.reading, &args.place)?;
+    let mut request = context.online(args.folder.path(), &args.reading, &args.place)?;
     request.filter = filter(&args.only);
     request.take_ownership = args.taking.take_ownership;
     request.adopt = args.taking.adopt;
@@ -31,7 +31,7 @@ pub(super) async fn plan(args: args::Plan, context: &Context, terminal: Terminal
 
 /// `spai status`; exit code 1 if anything isn't ready.
 pub(super) async fn status(args: args::Status, context: &Context, terminal: Terminal) -> Ended {
-    let mut request = context.online(&args.folder.stack, &args.reading, &args.place)?;
+    let mut request = context.online(args.folder.path(), &args.reading, &args.place)?;
     request.filter = filter(&args.only);
     let session = open(&request, args.reading.strict, terminal).await?;
     let status = engine::status::status(&session, &request).await?;

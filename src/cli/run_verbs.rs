@@ -191,7 +191,7 @@ impl Run {
 
 /// `spai apply`.
 pub(super) async fn apply(args: args::Apply, context: &Context, terminal: Terminal) -> Ended {
-    let mut request = context.online(&args.folder.stack, &args.reading, &args.place)?;
+    let mut request = context.online(args.folder.path(), &args.reading, &args.place)?;
     if args.dry_run {
         let args::Apply { folder, reading, place, only, taking, showing, .. } = args;
         let plan = args::Plan { folder, reading, place, only, taking, showing, detailed_exitcode: false };
@@ -210,7 +210,7 @@ pub(super) async fn apply(args: args::Apply, context: &Context, terminal: Termin
 
 /// `spai destroy`: always asks.
 pub(super) async fn destroy(args: args::Destroy, context: &Context, terminal: Terminal) -> Ended {
-    let request = context.online(&args.folder.stack, &args.reading, &args.place)?;
+    let request = context.online(args.folder.path(), &args.reading, &args.place)?;
     let mut run = Run::new(request, args.consents, NOTHING_TAKEN, args.running, args.showing, terminal);
     run.always_asks = true;
     let request = run.request.clone();
@@ -219,7 +219,7 @@ pub(super) async fn destroy(args: args::Destroy, context: &Context, terminal: Te
 
 /// `spai rollback`.
 pub(super) async fn rollback(args: args::Rollback, context: &Context, terminal: Terminal) -> Ended {
-    let request = context.online(&args.folder.stack, &args.reading, &args.place)?;
+    let request = context.online(args.folder.path(), &args.reading, &args.place)?;
     let run = Run::new(request, args.consents, args.taking, args.running, args.showing, terminal);
     let request = run.request.clone();
     Box::pin(run.carry_out(engine::rollback::begin(&request, None))).await
@@ -227,7 +227,7 @@ pub(super) async fn rollback(args: args::Rollback, context: &Context, terminal: 
 
 /// `spai import`: adoption is what was asked for.
 pub(super) async fn import(args: args::Import, context: &Context, terminal: Terminal) -> Ended {
-    let request = context.online(&args.folder.stack, &args.reading, &args.place)?;
+    let request = context.online(args.folder.path(), &args.reading, &args.place)?;
     let keys: Vec<ObjectKey> = args.objects.iter().map(|text| key(text)).collect::<Result<_, _>>()?;
     let taking = Taking { take_ownership: false, adopt: true };
     let run = Run::new(request, args.consents, taking, args.running, args.showing, terminal);

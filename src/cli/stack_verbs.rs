@@ -17,7 +17,7 @@ use super::terminal::Terminal;
 
 /// `spai validate`.
 pub(super) fn validate(args: &Validate, context: &Context, terminal: Terminal) -> Ended {
-    let request = context.offline(&args.folder.stack, &args.reading)?;
+    let request = context.offline(args.folder.path(), &args.reading)?;
     let mut found = engine::validate(&request);
     strictly(&mut found.diagnostics, args.reading.strict);
     if found.diagnostics.has_errors() {
@@ -59,7 +59,7 @@ pub(super) fn strictly(diagnostics: &mut Diagnostics, strict: bool) {
 
 /// `spai render`.
 pub(super) fn render(args: &Render, context: &Context, terminal: Terminal) -> Ended {
-    let mut request = context.offline(&args.folder.stack, &args.reading)?;
+    let mut request = context.offline(args.folder.path(), &args.reading)?;
     request.filter = filter(&args.only);
     let compiled = compiled(&request, args.reading.strict, terminal)?;
     let wanted: Vec<&Desired> = compiled.desired.iter().filter(|desired| request.filter.selects(&desired.key(), &desired.scope)).collect();
@@ -79,7 +79,7 @@ pub(super) fn render(args: &Render, context: &Context, terminal: Terminal) -> En
 
 /// `spai graph`.
 pub(super) fn graph(args: &Graph, context: &Context, terminal: Terminal) -> Ended {
-    let request = context.offline(&args.folder.stack, &args.reading)?;
+    let request = context.offline(args.folder.path(), &args.reading)?;
     let compiled = compiled(&request, args.reading.strict, terminal)?;
     let grouping = match args.by {
         By::Objects => Grouping::Objects,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::engine::{self, Session};
+use crate::engine::{self, Request, Session};
 use crate::report;
 use crate::resource::Diagnostic;
 use crate::state::{Lock, Locks};
@@ -19,15 +19,22 @@ use super::terminal::Terminal;
 pub(super) async fn state(verb: State, context: &Context, terminal: Terminal) -> Ended {
     match verb {
         State::List(stored) => list(&session(&stored, context).await?, terminal),
-        State::Show { object, stored } => show(&object, &session(&stored, context).await?, terminal),
+        State::Show { object, folder, reading, place } => {
+            let request = context.online(folder.path(), &reading, &place)?;
+            show(&object, &open(&request).await?, terminal)
+        }
         State::Verify(stored) => verify(&session(&stored, context).await?, terminal),
         State::Recover(stored) => recover(&stored, context, terminal).await,
     }
 }
 
 async fn session(stored: &Stored, context: &Context) -> Result<Session, Problem> {
-    let request = context.online(&stored.folder.stack, &stored.reading, &stored.place)?;
-    Session::open(&request).await.map_err(|found| Problem::from(found).within(&request.stack_dir))
+    let request = context.online(stored.folder.path(), &stored.reading, &stored.place)?;
+    open(&request).await
+}
+
+async fn open(request: &Request) -> Result<Session, Problem> {
+    Session::open(request).await.map_err(|found| Problem::from(found).within(&request.stack_dir))
 }
 
 fn list(session: &Session, terminal: Terminal) -> Ended {
@@ -82,7 +89,7 @@ fn verify(session: &Session, terminal: Terminal) -> Ended {
 }
 
 async fn recover(stored: &Stored, context: &Context, terminal: Terminal) -> Ended {
-    let request = context.online(&stored.folder.stack, &stored.reading, &stored.place)?;
+    let request = context.online(stored.folder.path(), &stored.reading, &stored.place)?;
     let session = session(stored, context).await?;
     let recovered = engine::recover(&session, &request).await.map_err(|refusal| {
         let code = refusal.exit_code();

@@ -141,6 +141,6 @@ mod tests {
         let (cli, _) = parse(&["spai", "state", "list"], &[("SPAI_OUTPUT", "json"), ("SPAI_STACK", "x")]);
         assert_eq!(cli.output.output, super::super::args::Format::Json);
         let Verb::State(super::super::args::State::List(stored)) = cli.verb else { unreachable!() };
-        assert_eq!(stored.folder.stack, std::path::Path::new("x"));
+        assert_eq!(stored.folder.path(), std::path::Path::new("x"));
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn init(args: &Init, terminal: Terminal) -> Ended {
 
 /// `spai fmt`.
 pub(super) fn fmt(args: &Fmt, terminal: Terminal) -> Ended {
-    let folder = &args.folder.stack;
+    let folder = args.folder.path();
     let unformatted = stack::fmt::folder(folder).map_err(|found| Problem::from(found).within(folder))?;
     if !args.check {
         for file in &unformatted {
@@ -51,7 +51,7 @@ pub(super) fn fmt(args: &Fmt, terminal: Terminal) -> Ended {
 
 /// `spai explain`.
 pub(super) fn explain(args: &Explain, context: &Context, terminal: Terminal) -> Ended {
-    let request = context.offline(&args.folder.stack, &args.reading)?;
+    let request = context.offline(args.folder.path(), &args.reading)?;
     let compiled = compiled(&request, args.reading.strict, terminal)?;
     if let Some(object) = &args.object {
         let field = match args.what.as_slice() {
