@@ -473,3 +473,112 @@ async fn an_object_that_moves_is_made_before_the_old_one_goes() {
     assert!(plan.consents.is_empty(), "{:?}", plan.consents);
     world.apply().await;
 }
+
+#[tokio::test]
+async fn whatever_somebody_does_to_ours_is_seen_and_set_back() {
+    let Some(world) = World::new("plan-hands") else { return };
+    world.manifest("web", DEPLOYMENT);
+    world.manifest(
+        "policy",
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: NS}\n\
+         spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{ports: [{port: 80}]}]}\n",
+    );
+    world.manifest("c", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: NS, annotations: {note: ours}}\ndata: {a: '1'}\n");
+    world.apply().await;
+    let causes = |change: &Change| -> Vec<(String, String)> {
+        let by = |cause: &Cause| match cause {
+            Cause::Drift { by, .. } => by.clone().unwrap_or_default(),
+            other => format!("{other:?}"),
+        };
+        change.fields.iter().map(|field| (field.path.to_string(), by(&field.cause))).collect()
+    };
+    let of = |path: &str, by: &str| (path.to_owned(), by.to_owned());
+
+    // A rule more in a list that is ours as a whole, a label less, another value.
+    world.kubectl(&["patch", "networkpolicy", "p", "--type=json", "-p", r#"[{"op": "add", "path": "/spec/ingress/-", "value": {}}]"#]);
+    world.kubectl(&["annotate", "configmap", "c", "note-"]);
+    world.kubectl(&["patch", "configmap", "c", "--type=merge", "-p", r#"{"data": {"a": "2", "theirs": "x"}}"#]);
+    let plan = world.plan().await;
+    assert_eq!(causes(change(&plan, "NetworkPolicy", "p")), [of("spec.ingress", "kubectl-patch")]);
+    assert_eq!(causes(change(&plan, "ConfigMap", "c")), [of("data.a", "kubectl-patch"), of("metadata.annotations.note", "")]);
+    world.apply().await;
+    assert_eq!(world.kubectl(&["get", "configmap", "c", "-o", "jsonpath={.data}"]), r#"{"a":"1","theirs":"x"}"#);
+
+    // All records of ownership gone.
+    let clear = r#"[{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]"#;
+    world.kubectl(&["patch", "configmap", "c", "--type=json", "-p", clear]);
+    let plan = world.plan().await;
+    assert_eq!((change(&plan, "ConfigMap", "c").action, fields(change(&plan, "ConfigMap", "c"))), (Action::Own, Vec::new()));
+    world.apply().await;
+
+    // Gone, and made again by somebody else: not ours any more.
+    world.kubectl(&["delete", "configmap", "c"]);
+    world.kubectl(&["create", "configmap", "c", "--from-literal=a=1"]);
+    let plan = world.plan().await;
+    assert_eq!((change(&plan, "ConfigMap", "c").action, kinds(&plan)), (Action::Adopt, BTreeSet::from([ConsentKind::Adopt])));
+    world.apply().await;
+
+    // The whole namespace.
+    world.plane.kubectl_out(&["delete", "namespace", &world.namespace()]);
+    let plan = world.plan().await;
+    assert_eq!(plan.summary().create, 4);
+    assert_eq!(plan.asked, 1, "what comes with its namespace is predicted");
+    world.apply().await;
+}
+
+#[tokio::test]
+async fn items_that_go_come_and_change_their_keys_are_what_the_plan_says() {
+    let Some(world) = World::new("plan-items") else { return };
+    let service = |ports: &str| {
+        format!("apiVersion: v1\nkind: Service\nmetadata: {{name: s, namespace: NS}}\nspec: {{selector: {{app: web}}, ports: [{ports}]}}\n")
+    };
+    world.manifest("web", DEPLOYMENT);
+    world.manifest("s", &service("{name: http, port: 80}, {name: metrics, port: 9090}"));
+    world.apply().await;
+    world.manifest("web", &DEPLOYMENT.replace("{name: A, value: '1'}, ", "{name: Z, value: '9'}, ").replace("500m", "'1'"));
+    world.manifest("s", &service("{name: http, port: 8080, targetPort: 80}, {name: metrics, port: 9090}"));
+    let plan = world.plan().await;
+    assert_eq!(
+        fields(change(&plan, "Deployment", "web")),
+        [
+            "spec.template.spec.containers[app].env[A].name: \"A\" → - (intended)",
+            "spec.template.spec.containers[app].env[A].value: \"1\" → - (intended)",
+            "spec.template.spec.containers[app].env[Z].name: - → \"Z\" (intended)",
+            "spec.template.spec.containers[app].env[Z].value: - → \"9\" (intended)",
+            "spec.template.spec.containers[app].resources.limits.cpu: \"500m\" → \"1\" (intended)",
+        ]
+    );
+    let ports: Vec<String> = fields(change(&plan, "Service", "s")).into_iter().filter(|field| !field.contains("(server)")).collect();
+    assert!(ports.contains(&"spec.ports[80].port: 80 → - (intended)".to_owned()), "{ports:?}");
+    assert!(ports.contains(&"spec.ports[8080].targetPort: - → 80 (intended)".to_owned()), "{ports:?}");
+    world.apply().await;
+    let spec = world.kubectl(&["get", "deployment", "web", "-o", "jsonpath={.spec.template.spec.containers[0].env}"]);
+    assert!(spec.contains("\"Z\"") && !spec.contains("\"A\""), "{spec}");
+}
+
+#[tokio::test]
+async fn a_policys_refusal_is_told_and_what_the_plan_cures_is_not() {
+    let Some(world) = World::new("plan-policy") else { return };
+    world.manifest(
+        "quota",
+        "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: NS}\nspec: {hard: {count/configmaps: '2'}}\n",
+    );
+    world.manifest("c", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: NS}\n");
+    world.apply().await;
+    // kube-root-ca.crt is the first, c the second.
+    world.manifest("d", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: d, namespace: NS}\n");
+    support::eventually("the quota is counted", || {
+        world.kubectl(&["get", "resourcequota", "q", "-o", "jsonpath={.status.used}"]).contains("\"2\"")
+    });
+    let plan = world.plan().await;
+    assert_eq!(codes(&plan), ["plan::refused"]);
+    assert!(plan.findings.0[0].message.contains("exceeded quota"), "{:?}", plan.findings);
+    world.manifest(
+        "quota",
+        "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: NS}\nspec: {hard: {count/configmaps: '9'}}\n",
+    );
+    let plan = world.plan().await;
+    assert!(codes(&plan).is_empty(), "{:?}", plan.findings);
+    assert_eq!(change(&plan, "ConfigMap", "d").decided, Decided::Prediction);
+    assert!(change(&plan, "ResourceQuota", "q").wave < change(&plan, "ConfigMap", "d").wave, "what cures comes first");
+}

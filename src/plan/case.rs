@@ -24,6 +24,7 @@ pub(super) struct Surroundings {
     /// Namespaces of the stack itself.
     pub namespaces: BTreeSet<String>,
     pub absent_namespaces: BTreeSet<String>,
+    pub ending_namespaces: BTreeSet<String>,
     pub take_ownership: bool,
 }
 
@@ -97,6 +98,15 @@ impl<'a> Case<'a> {
     pub fn begin(&mut self, live: Option<Object>, around: &Surroundings) {
         self.live = live;
         self.decision = Decision::Open;
+        if let Some(namespace) = self.key.namespace.as_deref().filter(|name| around.ending_namespaces.contains(*name)) {
+            if around.namespaces.contains(namespace) {
+                // The namespace says so, once for all that is in it.
+                self.decision = Decision::Failed;
+                return;
+            }
+            let text = format!("{} is to be in the namespace {namespace}, which is being deleted", self.key);
+            return self.fail(self.finding("plan::being_deleted", text).help("plan again once it is gone or made again"));
+        }
         let Some(live) = &self.live else { return self.begin_create(around) };
         if let Some(finding) = self.objection(live, around) {
             return self.fail(finding);

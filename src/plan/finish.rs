@@ -90,16 +90,19 @@ fn cures(cases: &mut [Case<'_>], graph: &ResourceGraph, findings: &mut Diagnosti
         cases.iter().filter(|case| matches!(case.decision, Decision::Change(_))).map(|case| case.key.clone()).collect();
     let mut cured = BTreeMap::new();
     loop {
-        let before = cured.len();
+        let known = cured.len();
         for case in cases.iter_mut() {
             let Decision::Refused { message, predicted, .. } = &case.decision else { continue };
-            if let Some(by) = cure::cure(&case.key, message, &changed, graph) {
+            // What cures it must be done when its turn comes.
+            let before: BTreeSet<ObjectKey> =
+                changed.iter().filter(|other| graph.wave_of(other) < graph.wave_of(&case.key)).cloned().collect();
+            if let Some(by) = cure::cure(&case.key, message, &before, graph) {
                 cured.insert(case.key.clone(), by);
                 changed.insert(case.key.clone());
                 case.decision = Decision::Change(predicted.clone());
             }
         }
-        if cured.len() == before {
+        if cured.len() == known {
             break;
         }
     }

@@ -281,6 +281,12 @@ impl<'a> Planner<'a> {
                 .filter(|key| key.kind == "Namespace" && key.group.is_empty())
                 .map(|key| key.name.clone())
                 .collect(),
+            ending_namespaces: self
+                .live
+                .values()
+                .filter(|object| object.kind() == "Namespace" && object.gvk().group.is_empty() && object.is_being_deleted())
+                .map(|object| object.name().to_owned())
+                .collect(),
             namespaces,
             take_ownership: self.input.take_ownership,
         }

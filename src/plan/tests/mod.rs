@@ -98,6 +98,17 @@ fn an_object_being_deleted_is_told_and_not_planned() {
 }
 
 #[test]
+fn a_namespace_being_deleted_is_told_once() {
+    let wanted: Vec<Desired> = ["a", "b"].map(|name| desired(config_map(name, json!({})))).into();
+    let mut scene = Scene::of(wanted);
+    scene.live("ns").value_mut()["metadata"]["deletionTimestamp"] = json!("2026-11-20T14:02:00Z");
+    let codes = |scene: Scene| scene.plan(|_| panic!("asked")).findings.0.into_iter().map(|f| f.code).collect::<Vec<_>>();
+    assert_eq!(codes(scene.clone()), ["plan::being_deleted", "plan::being_deleted"], "not the stack's own: each object says so");
+    scene.want(desired(server::object("v1", "Namespace", "ns", json!({}))));
+    assert_eq!(codes(scene), ["plan::being_deleted"]);
+}
+
+#[test]
 fn an_object_that_somebody_deleted_comes_back() {
     let wanted = desired(config_map("c", json!({"a": "1"})));
     let mut scene = Scene::of(vec![wanted.clone()]);

@@ -117,6 +117,10 @@ impl Scene {
         live
     }
 
+    pub(super) fn want(&mut self, desired: Desired) {
+        self.desired.push(desired);
+    }
+
     pub(super) fn live(&mut self, name: &str) -> &mut Object {
         self.live.iter_mut().find(|object| object.name() == name).unwrap()
     }
