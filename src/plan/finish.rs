@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::graph::{self, ResourceGraph};
-use crate::resource::{Diagnostic, Diagnostics, Edge, Object, ObjectKey, Origin};
+use crate::resource::{Diagnostic, Diagnostics, Edge, Object, ObjectKey, Origin, Quantity};
 
 use super::case::{Case, Decision};
 use super::planner::Planner;
@@ -166,10 +168,34 @@ fn prevented(key: &ObjectKey, origin: Option<&Origin>, why: &str) -> Diagnostic 
         .help("keep it in the stack as it is; or apply it once with `prevent_destroy = false`")
 }
 
-/// Numbers the waves without gaps: creates and updates in the graph's order, deletes after them all, dependents first. Then
-/// sorts: deletes, then by wave and identity.
+/// Whether it is a quota that gives less than before, and nothing more: in its usual place, before the workloads, it would
+/// refuse the pods of a roll-out beside those that still end, and those of services that are yet to go.
+fn tightens(change: &Change) -> bool {
+    let (Action::Update, "ResourceQuota", Some(live), Some(desired)) =
+        (change.action, change.key.kind.as_str(), &change.live, &change.desired)
+    else {
+        return false;
+    };
+    let (before, after) = (&live.value()["spec"]["hard"], &desired.object.value()["spec"]["hard"]);
+    let amount = |table: &Value, name: &str| table.get(name).and_then(Value::as_str).and_then(|text| text.parse::<Quantity>().ok());
+    let Some(wanted) = after.as_object() else { return false };
+    let mut lower = false;
+    for name in wanted.keys() {
+        match (amount(before, name), amount(after, name)) {
+            (Some(before), Some(after)) if after > before => return false,
+            (Some(before), Some(after)) => lower |= after < before,
+            // Something that wasn't bounded before now is.
+            _ => lower = true,
+        }
+    }
+    lower
+}
+
+/// Numbers the waves without gaps: creates and updates in the graph's order, deletes after them all, dependents first; and
+/// what only becomes tighter, when everything fits in it. Then sorts: deletes, then by wave and identity.
 fn order(changes: &mut Vec<Change>, removals: Vec<Removal<'_>>, graph: &ResourceGraph, input: &PlanInput<'_>) {
-    let of_graph: BTreeSet<usize> = changes.iter().map(|change| graph.wave_of(&change.key).unwrap_or(0)).collect();
+    let of_graph: BTreeSet<usize> =
+        changes.iter().filter(|change| !tightens(change)).map(|change| graph.wave_of(&change.key).unwrap_or(0)).collect();
     let dense: BTreeMap<usize, usize> = of_graph.into_iter().enumerate().map(|(dense, wave)| (wave, dense)).collect();
     for change in changes.iter_mut() {
         change.wave = dense.get(&graph.wave_of(&change.key).unwrap_or(0)).copied().unwrap_or(0);
@@ -196,6 +222,10 @@ fn order(changes: &mut Vec<Change>, removals: Vec<Removal<'_>>, graph: &Resource
             change.notes.extend(notes::restarts(&change));
         }
         changes.push(change);
+    }
+    let last = changes.iter().filter(|change| !tightens(change)).map(|change| change.wave + 1).max().unwrap_or(0);
+    for change in changes.iter_mut().filter(|change| tightens(change)) {
+        change.wave = last;
     }
     changes.sort_by(|a, b| {
         let rank = |change: &Change| (change.action != Action::Delete, change.wave);

@@ -375,3 +375,33 @@ fn the_same_inputs_give_the_same_plan() {
     let plan = |scene: Scene| format!("{:?}", scene.plan(|question| applied(question.sent())));
     assert_eq!(plan(scene), plan(Scene::of(reversed)));
 }
+
+fn quota(pods: &str, cpu: &str) -> Desired {
+    desired(server::object("v1", "ResourceQuota", "a-quota", json!({"spec": {"hard": {"pods": pods, "limits.cpu": cpu}}})))
+}
+
+#[test]
+fn a_quota_that_only_becomes_tighter_waits_until_everything_fits_in_it() {
+    for (after, last) in [(quota("4", "2"), true), (quota("4", "8"), false), (quota("20", "4"), false)] {
+        let before = quota("10", "4");
+        let (old, new) = (desired(config_map("c", json!({"a": "1"}))), desired(config_map("c", json!({"a": "2"}))));
+        let gone = desired(config_map("gone", json!({})));
+        let mut scene = Scene::of(vec![after.clone(), new.clone()]);
+        for was in [&before, &old, &gone] {
+            scene.applied(was);
+        }
+        let lives: Vec<Object> = ["a-quota", "c"].iter().map(|name| scene.live(name).clone()).collect();
+        let plan = scene.plan(|question| {
+            let (live, wanted) = if question.key.name == "c" { (&lives[1], &new) } else { (&lives[0], &after) };
+            let part = if question.key.name == "c" { "data" } else { "spec" };
+            let mut object = live.clone();
+            object.value_mut()[part] = wanted.object.value()[part].clone();
+            applied(&object)
+        });
+        let wave = |name: &str| plan.changes.iter().find(|change| change.key.name == name).unwrap().wave;
+        let latest = plan.changes.iter().map(|change| change.wave).max().unwrap();
+        assert_eq!(wave("a-quota") == latest && wave("a-quota") > wave("gone"), last, "{after:?}");
+        let waves: std::collections::BTreeSet<usize> = plan.changes.iter().map(|change| change.wave).collect();
+        assert_eq!(waves, (0..=latest).collect(), "no gaps");
+    }
+}
