@@ -212,10 +212,7 @@ impl FromStr for FieldPath {
             if let Some(inner) = rest.strip_prefix('[') {
                 if inner.starts_with('"') {
                     let mut stream = serde_json::Deserializer::from_str(inner).into_iter::<String>();
-                    let name = match stream.next() {
-                        Some(Ok(name)) => name,
-                        _ => return Err(error("a quote is not closed")),
-                    };
+                    let Some(Ok(name)) = stream.next() else { return Err(error("a quote is not closed")) };
                     rest = inner[stream.byte_offset()..].strip_prefix(']').ok_or_else(|| error("a `]` is missing"))?;
                     elements.push(PathElement::Field(name));
                 } else {

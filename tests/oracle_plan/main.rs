@@ -1,0 +1,9 @@
+//! What a plan promises, held against a real API server: what it says is what an apply does, and afterwards it is empty.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking; lints know only test functions as tests")]
+
+mod changes;
+mod drift;
+mod limits;
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
