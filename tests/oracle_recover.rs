@@ -155,13 +155,13 @@ async fn a_deleted_state_is_as_it_was_and_keeps_its_number() {
     orchard.apply(1).await;
     orchard.apply(2).await;
     let before = orchard.session().await.store.load().unwrap();
-    assert_eq!(planned(&orchard).await, []);
+    assert_eq!(Box::pin(planned(&orchard)).await, []);
     remove(&orchard.state());
     let lost = engine::plan(&orchard.session().await, &orchard.request()).await.unwrap_err();
     assert_eq!(lost.0[0].code, "state::lost");
     let recovered = orchard.recover().await.unwrap();
     assert_eq!((recovered.revision, recovered.objects, recovered.as_wanted, recovered.aside), (2, 6, 6, None));
-    assert_eq!(planned(&orchard).await, []);
+    assert_eq!(Box::pin(planned(&orchard)).await, []);
     let session = orchard.session().await;
     let after = session.store.load().unwrap();
     assert_eq!(after.binding, Some(orchard.binding(&session.cluster).await));
@@ -198,7 +198,7 @@ async fn what_the_stack_no_longer_has_or_has_otherwise_is_found_as_it_was_applie
         assert!(applied["metadata"].get("uid").is_none());
     }
     assert!(prior.objects.contains_key(&orchard.key("Service", "shop")));
-    let planned = planned(&orchard).await;
+    let planned = Box::pin(planned(&orchard)).await;
     let expected = [(Action::Delete, "pear"), (Action::Update, "apple"), (Action::Update, "shop")];
     assert_eq!(planned, expected.map(|(action, name)| (action, name.to_owned())));
 }
