@@ -1,5 +1,6 @@
 //! A lost state is rebuilt from a real cluster.
 
+#![allow(clippy::large_futures, reason = "held once by a test, not by the thousand")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 
 mod support;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::world::{ControlPlane, World};
+use crate::world::{ControlPlane, World, wait_for};
 
 fn applied() -> Option<(World, BTreeMap<String, Value>)> {
     let world = World::new("hello", "development")?;
@@ -41,7 +41,7 @@ fn a_failed_first_apply_leaves_nothing() {
     let Some(world) = World::new("hello", "development") else { return };
     world.replace("services/web.toml", "hello/web\"", "hello/does-not-exist\"");
     world.spai(&["apply", "--yes", "--timeout", "60s"]).expect(3).says("can't be pulled");
-    world.wait_for("the namespaces are gone", || world.objects().is_empty());
+    wait_for("the namespaces are gone", || world.objects().is_empty());
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_tenant_beyond_its_quota_rolls_back_and_is_named() {
     let namespace = format!("{}-earth", world.root);
     world.kubectl(&["create", "quota", "frozen", "--hard=pods=2", "-n", &namespace]);
     let quota = || world.kubectl(&["get", "quota", "frozen", "-n", &namespace, "-o", "jsonpath={.status.used.pods}"]);
-    world.wait_for("the quota counts the pods", || quota() == "2");
+    wait_for("the quota counts the pods", || quota() == "2");
     world.replace("services/web.toml", "tag = \"1.0.0\"", "tag = \"1.1.0\"");
     world.spai(&["apply", "--yes", "--timeout", "30s"]).expect(3).says("don't fit in the quota frozen");
     world.kubectl(&["delete", "quota", "frozen", "-n", &namespace]);
@@ -69,7 +69,7 @@ fn an_object_that_an_admission_policy_refuses_is_known_at_the_plan() {
         &world.name,
     ));
     world.replace("services/web.toml", "tag = \"1.0.0\"", "tag = \"1.1.0\"");
-    world.wait_for("the policy is enforced", || world.spai(&["plan"]).code == 1);
+    wait_for("the policy is enforced", || world.spai(&["plan"]).code == 1);
     world.spai(&["plan"]).expect(1).says("not on a Tuesday").says(&policy);
     world.spai(&["apply", "--yes"]).expect(1).says("not on a Tuesday");
     as_before(&world, &before);
@@ -96,7 +96,7 @@ fn pods_that_an_admission_policy_refuses_roll_back_and_are_named() {
         );
         world.kubectl_any(&["create", "--dry-run=server", "-f", "-"], Some(&pod)).stderr
     };
-    world.wait_for("the policy is enforced", || probe("1.1.0").contains("Tuesday"));
+    wait_for("the policy is enforced", || probe("1.1.0").contains("Tuesday"));
     world.replace("services/web.toml", "tag = \"1.0.0\"", "tag = \"1.1.0\"");
     world.spai(&["apply", "--yes", "--timeout", "30s"]).expect(3).says("not on a Tuesday");
     as_before(&world, &before);
@@ -130,9 +130,9 @@ fn an_api_server_that_comes_back_is_waited_for() {
     let Some(control_plane) = ControlPlane::own() else { return };
     let world = World::on(control_plane, "hello", "development");
     let run = world.start(&["apply", "--yes", "--server-timeout", "2m", "--parallel", "1"]);
-    world.wait_for("it has begun", || world.kubectl_any(&["get", "namespace", &format!("{}-earth", world.root)], None).code == 0);
+    wait_for("it has begun", || world.kubectl_any(&["get", "namespace", &format!("{}-earth", world.root)], None).code == 0);
     world.control_plane.apiserver("kill");
-    world.wait_for("it notices", || run.output().contains("API server"));
+    wait_for("it notices", || run.output().contains("API server"));
     world.control_plane.apiserver("start");
     let ran = run.wait();
     assert_eq!(ran.code, 0, "{}", ran.stdout);
@@ -168,7 +168,7 @@ fn a_killed_run_is_rolled_back() {
             "jsonpath={.items[*].spec.template.spec.containers[*].image}",
         ])
     };
-    world.wait_for("something was written", || image().contains("1.1.0"));
+    wait_for("something was written", || image().contains("1.1.0"));
     run.kill();
     world.spai(&["apply", "--rollback", "--yes"]).expect(0);
     as_before(&world, &before);
@@ -176,7 +176,7 @@ fn a_killed_run_is_rolled_back() {
 
 fn killed_in_the_middle(world: &World) {
     let run = world.start(&["apply", "--yes", "--parallel", "1"]);
-    world.wait_for("it has begun", || world.kubectl_any(&["get", "namespace", &format!("{}-earth", world.root)], None).code == 0);
+    wait_for("it has begun", || world.kubectl_any(&["get", "namespace", &format!("{}-earth", world.root)], None).code == 0);
     run.kill();
 }
 
@@ -199,7 +199,7 @@ fn the_first_interrupt_rolls_back() {
             "jsonpath={.items[*].spec.template.spec.containers[*].image}",
         ])
     };
-    world.wait_for("something was written", || image().contains("1.1.0"));
+    wait_for("something was written", || image().contains("1.1.0"));
     run.signal("INT");
     let ran = run.wait();
     assert_eq!(ran.code, 3, "{}", ran.stdout);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::world::World;
+use crate::world::{World, wait_for};
 
 #[test]
 fn lost_state_is_rebuilt_from_the_cluster_and_the_next_plan_is_empty() {
@@ -47,7 +47,7 @@ fn a_second_run_exits_5_at_once_and_a_plan_works_meanwhile() {
         format!("{text}\n[[patch]]\nkind = \"Deployment\"\nspec.template.metadata.annotations.\"spai.dev/test\" = \"never-ready\"\n")
     });
     let run = world.start(&["apply", "--yes"]);
-    world.wait_for("it has begun", || world.kubectl_any(&["get", "namespace", &format!("{}-earth", world.root)], None).code == 0);
+    wait_for("it has begun", || world.kubectl_any(&["get", "namespace", &format!("{}-earth", world.root)], None).code == 0);
     world.spai(&["apply", "--yes"]).expect(5);
     world.spai(&["lock", "show"]).says("apply");
     world.spai(&["plan"]).expect(0);

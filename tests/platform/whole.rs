@@ -1,6 +1,6 @@
 //! The shipped platform, from nothing to everything and back.
 
-use crate::world::World;
+use crate::world::{World, wait_for};
 
 fn applies_from_nothing(environment: &str) {
     let Some(world) = World::new("spotify-ai-agent", environment) else { return };
@@ -59,7 +59,7 @@ fn applies_from_nothing(environment: &str) {
     let left = world.kubectl(&["get", "namespaces", "-l", &selector, "-o", "name"]);
     assert_eq!(left, "");
     // It was spai's own; the server takes its time to empty it.
-    world.wait_for("the root of namespaces is gone", || world.kubectl_any(&["get", "namespace", &world.root], None).code != 0);
+    wait_for("the root of namespaces is gone", || world.kubectl_any(&["get", "namespace", &world.root], None).code != 0);
 }
 
 #[test]

@@ -54,17 +54,13 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// The shared one, or None where there is none and nobody demands it.
     pub fn shared() -> Option<Self> {
-        match std::env::var_os("SPAI_TEST_KUBECONFIG") {
-            Some(kubeconfig) => Some(Self { kubeconfig: kubeconfig.into(), own: false }),
-            None => {
-                assert!(
-                    std::env::var("SPAI_REQUIRE_CONTROL_PLANE").as_deref() != Ok("1"),
-                    "SPAI_REQUIRE_CONTROL_PLANE=1, and no SPAI_TEST_KUBECONFIG: run tests/run"
-                );
-                eprintln!("left out: no control plane (tests/run starts one)");
-                None
-            }
+        if let Some(kubeconfig) = std::env::var_os("SPAI_TEST_KUBECONFIG") {
+            return Some(Self { kubeconfig: kubeconfig.into(), own: false });
         }
+        let demanded = std::env::var("SPAI_REQUIRE_CONTROL_PLANE").as_deref() == Ok("1");
+        assert!(!demanded, "SPAI_REQUIRE_CONTROL_PLANE=1, and no SPAI_TEST_KUBECONFIG: run tests/run");
+        eprintln!("left out: no control plane (tests/run starts one)");
+        None
     }
 
     /// One that the test may break.
@@ -253,16 +249,6 @@ impl World {
         let items = list["items"].as_array().unwrap().iter();
         items.filter(|item| item["metadata"]["ownerReferences"].is_null()).map(|item| (identity(item), declared(item))).collect()
     }
-
-    /// Waits until something holds, or fails with what it was.
-    #[track_caller]
-    pub fn wait_for(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let until = Instant::now() + Duration::from_secs(90);
-        while !holds() {
-            assert!(Instant::now() < until, "waited in vain until {what}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
 }
 
 impl Drop for World {
@@ -270,6 +256,16 @@ impl Drop for World {
         let selector = format!("spai.dev/stack={}", self.name);
         let _ = self.kubectl_any(&["delete", "namespace", "-l", &selector, "--wait=false", "--ignore-not-found"], None);
         let _ = self.kubectl_any(&["delete", "namespace", &self.root, "--wait=false", "--ignore-not-found"], None);
+    }
+}
+
+/// Waits until something holds, or fails with what it was.
+#[track_caller]
+pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(90);
+    while !holds() {
+        assert!(Instant::now() < until, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
