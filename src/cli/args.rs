@@ -174,7 +174,8 @@ pub(super) struct Reading {
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(super) namespace: Option<String>,
     /// The delivery strategy of all services [variable DEPLOYMENT_STRATEGY]
-    #[arg(long, value_name = "NAME", value_parser = strategy, hide_short_help = true)]
+    #[arg(long, visible_alias = "strategy", value_name = "NAME", value_parser = strategy, hide_short_help = true)]
+    // `--strategy` is what people try first; the long name is the variable's.
     pub(super) deployment_strategy: Option<Strategy>,
     /// Gives a declared input a value; repeatable
     #[arg(long, value_name = "NAME=VALUE")]

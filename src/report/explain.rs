@@ -44,7 +44,8 @@ pub fn explain_object(explained: &ObjectExplained, look: Look) -> String {
             (Some(value), false) => value.to_string(),
             (None, false) => "(unset)".to_owned(),
         };
-        let line = format!("  {} = {value}", field.path);
+        let then = field.handed_to.as_ref().map_or_else(String::new, |to| format!(" at first, then as {to} has it"));
+        let line = format!("  {} = {value}{then}", field.path);
         let origin = field.origin.as_ref().map(ToString::to_string).unwrap_or_default();
         let gap = " ".repeat(look.width.saturating_sub(line.chars().count() + origin.chars().count()).max(2));
         let _ = writeln!(text, "{}{gap}{}", visible_line(&line), look.paint(Tone::Faint, &visible_line(&origin)));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::resource::{Desired, Diagnostic, FieldPath, ObjectKey, Origin, PathElement};
+use crate::resource::{Desired, Diagnostic, FieldPath, HandOver, ObjectKey, Origin, PathElement};
 
 use super::names;
 use super::node::split_path;
@@ -66,6 +66,9 @@ pub struct ObjectField {
     pub secret: bool,
     /// The line that made it.
     pub origin: Option<Origin>,
+    /// Whose it is once the object is there: its value is only the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handed_to: Option<ObjectKey>,
 }
 
 /// Explains a service, for a tenant where it has an instance for each; one field and those below it, or all.
@@ -236,12 +239,17 @@ pub fn object(desired: &[Desired], wanted: &str, field: Option<&str>) -> Result<
             Diagnostic::error("stack::explain", error.to_string()).help("as in a plan: `spec.template.spec.containers[app].image`")
         })?,
     };
+    let mut fields: Vec<ObjectField> =
+        object.hand_overs.iter().filter(|given| path.covers(&given.path)).map(|given| handed_over(object, given)).collect();
     let Some(value) = path.get(object.object.value()) else {
+        if !fields.is_empty() {
+            return Ok(ObjectExplained { key: object.key(), origin: object.declared.object.clone(), fields });
+        }
         return Err(Diagnostic::error("stack::explain", format!("{} has no `{path}`", object.key()))
             .help("what isn't in the object, the stack says nothing of: the cluster's defaults hold, or others set it"));
     };
-    let mut fields = Vec::new();
     leaves(object, &path, value, &mut fields);
+    fields.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(ObjectExplained { key: object.key(), origin: object.declared.object.clone(), fields })
 }
 
@@ -269,8 +277,20 @@ fn leaves(object: &Desired, path: &FieldPath, value: &Value, fields: &mut Vec<Ob
                 value: (!secret).then(|| value.clone()),
                 secret,
                 origin: object.declared.origin_of(path).cloned(),
+                handed_to: None,
             });
         }
+    }
+}
+
+/// A field that isn't in the object, for it is set at creation and then somebody else's.
+fn handed_over(object: &Desired, given: &HandOver) -> ObjectField {
+    ObjectField {
+        path: given.path.to_string(),
+        value: Some(given.initial.clone()),
+        secret: false,
+        origin: object.declared.origin_of(&given.path).cloned(),
+        handed_to: Some(given.to.clone()),
     }
 }
 
@@ -355,5 +375,17 @@ mod tests {
         );
         let wrong = object(&desired, "Deployment/shop-dev-acme/wbe", None).unwrap_err();
         assert!(wrong.help.unwrap().starts_with("did you mean `Deployment/shop-dev-acme/web`?"));
+    }
+
+    #[test]
+    fn what_is_handed_over_is_explained_by_its_first_value() {
+        let value =
+            serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "ns"}, "spec": {}});
+        let mut object = Desired::new(crate::resource::Object::try_from(value).unwrap(), None);
+        let to = ObjectKey::new("autoscaling", "HorizontalPodAutoscaler", Some("ns"), "web");
+        object.hand_overs.push(HandOver { path: FieldPath::fields(&["spec", "replicas"]), initial: 3.into(), to: to.clone() });
+        let explained = super::object(&[object.clone()], "Deployment/ns/web", Some("spec.replicas")).unwrap();
+        assert_eq!((&explained.fields[0].value, &explained.fields[0].handed_to), (&Some(3.into()), &Some(to)));
+        assert!(super::object(&[object], "Deployment/ns/web", Some("spec.paused")).is_err());
     }
 }
