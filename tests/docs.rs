@@ -43,6 +43,21 @@ fn every_command_of_the_documentation_works_as_printed() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
+/// README's first command, as far as its end: `--once` leaves out the waiting for Ctrl-C.
+#[test]
+fn the_demo_plans_and_applies_the_shipped_platform() {
+    if std::env::var_os("SPAI_TEST_KUBECONFIG").is_none() {
+        eprintln!("left out: no control plane (tests/run starts one)");
+        return;
+    }
+    let output = Command::new(root().join("tests/demo")).arg("--once").stdin(Stdio::null()).output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}");
+    for said in ["to create; 0 unchanged", "Applied: ", "No changes: "] {
+        assert!(text.contains(said), "no `{said}` in\n{text}");
+    }
+}
+
 fn run_page(page: &Path, shown: &[Shown], kubeconfig: &Path, wrong: &mut String) {
     let folder = tempfile::tempdir().unwrap();
     copy_tree(&root().join("stacks"), &folder.path().join("stacks"));

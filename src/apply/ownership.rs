@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::resource::{FieldManager, FieldPath, Object, PathElement};
+use crate::merge::FieldSet;
+use crate::resource::{FieldManager, FieldPath, Object};
 
 /// kubectl's record of what it last applied from the client; it has no meaning once the server keeps the fields.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -33,71 +34,18 @@ pub fn applied_fields(object: &Object, manager: &FieldManager) -> Fields {
     applied_entry(object, manager).map(|entry| fields(&entry["fieldsV1"])).unwrap_or_default()
 }
 
-/// The fields of a `fieldsV1` trie.
+/// The fields of a `fieldsV1` trie; none where it isn't one.
 pub fn fields(trie: &Value) -> Fields {
-    fn walk(node: &Value, path: &FieldPath, found: &mut Fields) {
-        let Some(map) = node.as_object() else { return };
-        if map.is_empty() || map.contains_key(".") {
-            found.insert(path.clone());
-        }
-        for (key, below) in map {
-            if let Some(element) = element(key) {
-                walk(below, &path.join(element), found);
-            }
-        }
-    }
-    let mut found = Fields::new();
-    walk(trie, &FieldPath::root(), &mut found);
-    found.remove(&FieldPath::root());
-    found
-}
-
-fn element(key: &str) -> Option<PathElement> {
-    let (tag, rest) = key.split_once(':')?;
-    match tag {
-        "f" => Some(PathElement::Field(rest.to_owned())),
-        "k" => serde_json::from_str(rest).ok().map(PathElement::Key),
-        "v" => serde_json::from_str(rest).ok().map(PathElement::Value),
-        "i" => rest.parse().ok().map(PathElement::Index),
-        _ => None,
-    }
+    FieldSet::parse(trie).map(|set| set.paths().into_iter().filter(|path| !path.0.is_empty()).collect()).unwrap_or_default()
 }
 
 /// The `fieldsV1` trie of these fields.
 pub fn trie(fields: &Fields) -> Value {
-    let mut root = json!({});
+    let mut set = FieldSet::default();
     for path in fields {
-        let mut node = &mut root;
-        for element in &path.0 {
-            let key = match element {
-                PathElement::Field(name) => format!("f:{name}"),
-                PathElement::Key(keys) => format!("k:{}", json!(keys)),
-                PathElement::Value(value) => format!("v:{value}"),
-                PathElement::Index(index) => format!("i:{index}"),
-            };
-            node = &mut node[key];
-            if node.is_null() {
-                *node = json!({});
-            }
-        }
-        node["."] = json!({});
+        set.insert(path);
     }
-    fold_leaves(&mut root);
-    root
-}
-
-/// A field with nothing below it is `{}`, not `{".":{}}`.
-fn fold_leaves(node: &mut Value) {
-    let Some(map) = node.as_object_mut() else { return };
-    if map.len() == 1 && map.contains_key(".") {
-        map.clear();
-        return;
-    }
-    for (key, below) in map.iter_mut() {
-        if key != "." {
-            fold_leaves(below);
-        }
-    }
+    set.print()
 }
 
 /// managedFields with these fields, and all that is below them, no longer ours. None: they aren't.

@@ -1,9 +1,10 @@
 //! What a manager last applied to an object, read back out of the live object: the values at the paths of its Apply
 //! entry in managedFields.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::resource::{FieldManager, Object, PathElement};
+use crate::merge::FieldSet;
+use crate::resource::{FieldManager, Object};
 
 /// The manager's entry of what it last applied to the object itself.
 pub fn entry<'o>(live: &'o Object, manager: &FieldManager) -> Option<&'o Value> {
@@ -19,7 +20,8 @@ pub fn entry<'o>(live: &'o Object, manager: &FieldManager) -> Option<&'o Value> 
 /// Atomic lists and maps come with what the server filled in; nothing else does.
 pub fn extract(live: &Object, manager: &FieldManager) -> Option<Object> {
     let entry = entry(live, manager)?;
-    let mut applied = pick(live.value(), &entry["fieldsV1"]).filter(Value::is_object).unwrap_or_else(|| json!({}));
+    let fields = FieldSet::parse(&entry["fieldsV1"]).unwrap_or_default();
+    let mut applied = fields.extract(live.value()).filter(Value::is_object).unwrap_or_else(|| json!({}));
     let from = live.value();
     for field in ["apiVersion", "kind"] {
         applied[field] = from[field].clone();
@@ -32,61 +34,6 @@ pub fn extract(live: &Object, manager: &FieldManager) -> Option<Object> {
         applied["metadata"]["namespace"] = namespace.into();
     }
     Object::try_from(applied).ok()
-}
-
-/// The part of `value` that the trie names. None: nothing of it is there any more.
-fn pick(value: &Value, trie: &Value) -> Option<Value> {
-    let steps: Vec<(PathElement, &Value)> = trie.as_object()?.iter().filter_map(|(step, below)| Some((element(step)?, below))).collect();
-    if steps.is_empty() {
-        // A leaf, or an atomic list or map: all of it.
-        return Some(value.clone());
-    }
-    match value {
-        Value::Object(map) => {
-            let fields = steps.iter().filter_map(|(step, below)| match step {
-                PathElement::Field(name) => Some((name.clone(), pick(map.get(name)?, below)?)),
-                _ => None,
-            });
-            Some(Value::Object(fields.collect::<Map<_, _>>()))
-        }
-        // In the order of the live list, not of the trie.
-        Value::Array(items) => {
-            let picked = items.iter().enumerate().filter_map(|(index, item)| {
-                let (step, below) = steps.iter().find(|(step, _)| step_leads_to(step, index, item))?;
-                let mut picked = pick(item, below)?;
-                if let (PathElement::Key(keys), Some(map)) = (step, picked.as_object_mut()) {
-                    // An item is nothing without its keys.
-                    for key in keys.keys() {
-                        if let Some(value) = item.get(key) {
-                            map.insert(key.clone(), value.clone());
-                        }
-                    }
-                }
-                Some(picked)
-            });
-            Some(Value::Array(picked.collect()))
-        }
-        _ => None,
-    }
-}
-
-fn step_leads_to(step: &PathElement, index: usize, item: &Value) -> bool {
-    match step {
-        PathElement::Index(wanted) => *wanted == index,
-        PathElement::Field(_) => false,
-        step => step.get(&json!([item])).is_some(),
-    }
-}
-
-fn element(step: &str) -> Option<PathElement> {
-    let (tag, rest) = step.split_once(':')?;
-    match tag {
-        "f" => Some(PathElement::Field(rest.to_owned())),
-        "k" => serde_json::from_str(rest).ok().map(PathElement::Key),
-        "v" => serde_json::from_str(rest).ok().map(PathElement::Value),
-        "i" => rest.parse().ok().map(PathElement::Index),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
