@@ -79,13 +79,13 @@ impl Ground {
             }
             return Ok(());
         }
-        let what = if ledger.undo { "its rollback has begun, and isn't finished" } else { "it isn't finished" };
+        let what = if ledger.undo { "; its rollback has begun" } else { "" };
         let help = if ledger.undo {
             "`spai apply --rollback` finishes it"
         } else {
             "`spai apply --resume` finishes it, `spai apply --rollback` undoes it; nothing was written now"
         };
-        let message = format!("there is an unfinished run ({}): {what}", ledger.header.describe());
+        let message = format!("there is an unfinished run ({}){what}", ledger.header.describe());
         Err(Refusal::Unfinished(Diagnostic::error("apply::unfinished", message).help(help)))
     }
 

@@ -8,9 +8,9 @@ use crate::cluster::{ApplyRequest, Cluster, ClusterError, Guard, Kind, Kinds, in
 use crate::graph::ResourceGraph;
 use crate::plan::{Answer, Ask, Conflict, Lookup, Plan, PlanInput, Planner, Question, Target};
 use crate::resource::{Desired, Diagnostic, Diagnostics, FieldManager, GroupKind, GroupVersionKind, Object, ObjectKey, PriorSet};
-use crate::state::{Binding, StateStore as _, agree};
+use crate::state::{Binding, Lock, StateStore as _, agree};
 
-use super::{Request, Session};
+use super::{Request, Session, status};
 
 /// So many objects of one kind in one place are listed rather than read one by one.
 const LIST_FROM: usize = 6;
@@ -30,7 +30,24 @@ pub struct Basis {
 /// Anything that couldn't be read: what isn't known is not absent. What the server refuses of single objects is among
 /// the plan's findings.
 pub async fn plan(session: &Session, request: &Request) -> Result<Plan, Diagnostics> {
-    plan_for(session, request, None).await
+    let mut plan = plan_for(session, request, None).await?;
+    plan.findings.0.extend(unfinished(session)?);
+    plan.findings.sort();
+    Ok(plan)
+}
+
+/// That a run is under way, or was left unfinished: what is there is between two states then, however empty the plan.
+fn unfinished(session: &Session) -> Result<Option<Diagnostic>, Diagnostic> {
+    let Some(run) = status::unfinished(session)? else { return Ok(None) };
+    Ok(Some(match Lock::holder(session.store.dir())? {
+        Some(holder) => Diagnostic::warning("plan::under_way", format!("a run is under way ({run}): this is how it stands now"))
+            .help(format!("plan again when it is over; it is held by {holder}")),
+        None => Diagnostic::warning(
+            "plan::unfinished",
+            format!("a run was left unfinished ({run}): an apply writes nothing until that is settled"),
+        )
+        .help("`spai apply --resume` finishes it, `spai apply --rollback` undoes it"),
+    }))
 }
 
 /// The same for something else than the stack as it is now: a rollback's older revision, a destroy's nothing.

@@ -144,7 +144,10 @@ async fn explain(session: &Session, objects: &mut [ObjectStatus]) -> Result<(), 
     results.into_iter().collect()
 }
 
-fn unfinished(session: &Session) -> Result<Option<String>, Diagnostic> {
+pub(super) fn unfinished(session: &Session) -> Result<Option<String>, Diagnostic> {
     let Some(unfinished) = crate::state::Journal::unfinished(session.store.dir(), session.store.key())? else { return Ok(None) };
-    Ok(Some(super::ground::read(&unfinished)?.header.describe()))
+    let ledger = super::ground::read(&unfinished)?;
+    // One that was killed before it sent anything is none.
+    let counts = ledger.has_begun() || ledger.undo || ledger.committing.is_some();
+    Ok(counts.then(|| ledger.header.describe()))
 }

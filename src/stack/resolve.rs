@@ -11,7 +11,7 @@ use super::evaluate::{Evaluation, Scope};
 use super::inputs::outside;
 use super::layer::{Layer, Layered};
 use super::load::Stack;
-use super::model::{Deletes, Environment, Patch, PodSecurity, StackFile, Tenancy, Tier};
+use super::model::{Deletes, Environment, Patch, PodSecurity, StackFile, Strategy, Tenancy, Tier};
 use super::node::{Node, NodeValue};
 use super::resolved::{Instance, Place, PlaceKind, Provenance, Resolved, ScopedPatch};
 use super::shape::ShapeRef;
@@ -20,6 +20,13 @@ use super::{ResolveOptions, checks, defaults, manifest, moved, names, naming, se
 /// See [`Stack::resolve`].
 pub fn resolve(stack: &Stack, options: &ResolveOptions) -> (Option<Resolved>, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
+    // Asked for all services at once: told once, and not as a fault of each service's file.
+    if let Some(strategy) = options.strategy.filter(|strategy| *strategy != Strategy::Rolling) {
+        let word = serde_json::to_value(strategy).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default();
+        let message = format!("this version of spai delivers by `rolling`, not by `{word}`");
+        let help = "leave `--strategy` and its variables (SPAI_DEPLOYMENT_STRATEGY, DEPLOYMENT_STRATEGY) out, or say `rolling`";
+        return (None, Diagnostic::error("stack::strategy", message).help(help).into());
+    }
     let Some((environment, file)) = stack.environment_files().get_key_value(&options.environment) else {
         let known = stack.environment_files().keys().map(String::as_str);
         diagnostics.push(names::unknown("environment", &options.environment, &outside("command line"), known));

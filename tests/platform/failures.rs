@@ -143,6 +143,7 @@ fn an_api_server_that_comes_back_is_waited_for() {
 fn a_killed_run_is_resumed() {
     let Some(world) = World::new("hello", "development") else { return };
     killed_in_the_middle(&world);
+    world.spai(&["plan"]).expect(0).says("left unfinished").says("--resume");
     world.spai(&["apply", "--yes"]).expect(4).says("--resume").says("--rollback");
     world.spai(&["apply", "--resume", "--yes"]).expect(0);
     world.spai(&["plan", "--detailed-exitcode"]).expect(0);

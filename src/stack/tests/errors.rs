@@ -450,3 +450,19 @@ fn nonsense_is_refused_in_bounded_space() {
     assert_eq!(diagnostics.0.len(), 20);
     assert!(diagnostics.0.iter().any(|d| d.help.as_deref().is_some_and(|help| help.contains("more errors"))), "{diagnostics:#?}");
 }
+
+#[test]
+fn a_strategy_for_all_services_that_is_not_there_is_told_once() {
+    let (stack, _) = Stack::load(Sources::of([
+        ("stack.toml", "name = 's'\n[tiers.t]\ncpu = '1'\nmemory = '1Gi'\nreplicas = 1\n"),
+        ("environments/e.toml", "cluster = { context = '*' }\n"),
+        ("services/a.toml", "tiers = 'all'\nimage = { repository = 'a', tag = '1' }\n"),
+        ("services/b.toml", "tiers = 'all'\nimage = { repository = 'b', tag = '1' }\n"),
+        ("tenants/x.toml", "tier = 't'\n"),
+    ]));
+    let options =
+        ResolveOptions { environment: "e".into(), strategy: Some(crate::stack::model::Strategy::Canary), ..ResolveOptions::default() };
+    let (resolved, diagnostics) = stack.unwrap().resolve(&options);
+    assert!(resolved.is_none());
+    assert_eq!(diagnostics.0.iter().map(|d| d.code.as_str()).collect::<Vec<_>>(), ["stack::strategy"]);
+}
