@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
 
 use crate::cluster::{ApplyRequest, Cluster, ClusterError, Guard, Kind, Kinds, inventory};
 use crate::graph::ResourceGraph;
 use crate::plan::{Answer, Ask, Conflict, Lookup, Plan, PlanInput, Planner, Question, Target};
 use crate::resource::{Desired, Diagnostic, Diagnostics, FieldManager, GroupKind, GroupVersionKind, Object, ObjectKey, PriorSet};
-use crate::state::{Binding, Lock, StateStore as _, agree};
+use crate::state::{Binding, Holder, Lock, StateStore as _, agree};
 
 use super::{Request, Session, status};
 
@@ -31,15 +32,16 @@ pub struct Basis {
 /// the plan's findings.
 pub async fn plan(session: &Session, request: &Request) -> Result<Plan, Diagnostics> {
     let mut plan = plan_for(session, request, None).await?;
-    plan.findings.0.extend(unfinished(session)?);
+    plan.findings.0.extend(unfinished(session, request)?);
     plan.findings.sort();
     Ok(plan)
 }
 
 /// That a run is under way, or was left unfinished: what is there is between two states then, however empty the plan.
-fn unfinished(session: &Session) -> Result<Option<Diagnostic>, Diagnostic> {
+fn unfinished(session: &Session, request: &Request) -> Result<Option<Diagnostic>, Diagnostic> {
     let Some(run) = status::unfinished(session)? else { return Ok(None) };
-    Ok(Some(match Lock::holder(session.store.dir())? {
+    let here = Holder::this_process(&request.process.user, &request.process.host, "plan", Timestamp::now());
+    Ok(Some(match Lock::holder(session.store.dir())?.filter(|holder| !holder.is_seen_dead(&here)) {
         Some(holder) => Diagnostic::warning("plan::under_way", format!("a run is under way ({run}): this is how it stands now"))
             .help(format!("plan again when it is over; it is held by {holder}")),
         None => Diagnostic::warning(
