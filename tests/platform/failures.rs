@@ -37,6 +37,17 @@ fn an_impossible_image_rolls_back_and_is_named() {
 }
 
 #[test]
+fn a_run_that_stops_where_it_failed_can_be_undone() {
+    let Some((world, before)) = applied() else { return };
+    world.replace("services/web.toml", "hello/web\"", "hello/does-not-exist\"");
+    world.spai(&["apply", "--yes", "--timeout", "60s", "--on-failure", "stop"]).expect(4).says("can't be pulled").says("--rollback");
+    world.spai(&["status"]).expect(1).says("can't be pulled");
+    world.spai(&["plan"]).expect(0).says("left unfinished");
+    world.spai(&["apply", "--rollback"]).expect(0);
+    as_before(&world, &before);
+}
+
+#[test]
 fn a_failed_first_apply_leaves_nothing() {
     let Some(world) = World::new("hello", "development") else { return };
     world.replace("services/web.toml", "hello/web\"", "hello/does-not-exist\"");
