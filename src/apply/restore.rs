@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::resource::{FieldPath, Object, PathElement};
+use crate::resource::{FieldPath, Object, PathElement, SERVER_METADATA};
 
 /// An object with a change taken back.
 #[derive(Clone, Debug)]
@@ -58,17 +58,6 @@ fn with_server_fields(content: Object, live: &Object) -> Object {
     }
     object
 }
-
-const SERVER_METADATA: &[&str] = &[
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "selfLink",
-    "managedFields",
-];
 
 fn merge(
     before: Option<&Value>,

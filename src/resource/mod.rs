@@ -18,7 +18,7 @@ pub use desired::{Declared, Desired, Edge, EdgeReason, HandOver, Lifecycle, Scop
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Origin, Severity};
 pub use key::{GroupKind, GroupVersionKind, KeyParseError, ObjectKey};
 pub use labels::{FieldManager, MANAGED_BY, PREFIX, StackIdentity};
-pub use object::{Digest, Object, ObjectError};
+pub use object::{Digest, Object, ObjectError, SERVER_METADATA};
 pub use path::{FieldPath, PathElement, PathParseError};
 pub use pod::{PodReferences, Read};
 pub use prior::{Prior, PriorSet};

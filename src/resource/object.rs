@@ -37,6 +37,18 @@ impl Digest {
     }
 }
 
+/// The fields of metadata that are the server's alone.
+pub const SERVER_METADATA: &[&str] = &[
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "selfLink",
+    "managedFields",
+];
+
 /// Why a value is no Kubernetes object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ObjectError {
@@ -196,17 +208,8 @@ impl Object {
         if let Some(root) = object.0.as_object_mut() {
             root.remove("status");
             if let Some(metadata) = root.get_mut("metadata").and_then(Value::as_object_mut) {
-                for field in [
-                    "uid",
-                    "resourceVersion",
-                    "generation",
-                    "creationTimestamp",
-                    "deletionTimestamp",
-                    "deletionGracePeriodSeconds",
-                    "selfLink",
-                    "managedFields",
-                ] {
-                    metadata.remove(field);
+                for field in SERVER_METADATA {
+                    metadata.remove(*field);
                 }
             }
         }

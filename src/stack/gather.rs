@@ -200,7 +200,6 @@ fn fill_service(mut layered: Layered) -> Layered {
 /// What the command line says of every service.
 fn command_line(strategy: Strategy) -> Node {
     let origin = inputs::outside("command line");
-    let name = serde_json::to_value(strategy).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
-    let entry = Entry { key_origin: origin.clone(), node: Node::text(name, &origin) };
+    let entry = Entry { key_origin: origin.clone(), node: Node::text(strategy.to_string(), &origin) };
     Node::new(NodeValue::Table(Table::from([("strategy".to_owned(), entry)])), &origin)
 }

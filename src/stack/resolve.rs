@@ -22,8 +22,7 @@ pub fn resolve(stack: &Stack, options: &ResolveOptions) -> (Option<Resolved>, Di
     let mut diagnostics = Diagnostics::default();
     // Asked for all services at once: told once, and not as a fault of each service's file.
     if let Some(strategy) = options.strategy.filter(|strategy| *strategy != Strategy::Rolling) {
-        let word = serde_json::to_value(strategy).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default();
-        let message = format!("this version of spai delivers by `rolling`, not by `{word}`");
+        let message = format!("this version of spai delivers by `rolling`, not by `{strategy}`");
         let help = "leave `--strategy` and its variables (SPAI_DEPLOYMENT_STRATEGY, DEPLOYMENT_STRATEGY) out, or say `rolling`";
         return (None, Diagnostic::error("stack::strategy", message).help(help).into());
     }

@@ -11,27 +11,17 @@ pub fn check(resolved: &Resolved) -> Diagnostics {
     let mut diagnostics = Diagnostics::default();
     let mut told = BTreeSet::new();
     for instance in resolved.places.iter().flat_map(|place| place.services.values()) {
-        let Some(word) = instance.spec.strategy.and_then(unavailable) else { continue };
+        let Some(strategy) = instance.spec.strategy.filter(|strategy| *strategy != Strategy::Rolling) else { continue };
         let origin = instance.provenance.winner("strategy").unwrap_or(&instance.origin);
-        if !told.insert((origin.clone(), word)) {
+        if !told.insert((origin.clone(), strategy.to_string())) {
             continue;
         }
         diagnostics.push(
-            Diagnostic::error("strategy::unavailable", format!("the strategy `{word}` of `{}` isn't there yet", instance.service))
+            Diagnostic::error("strategy::unavailable", format!("the strategy `{strategy}` of `{}` isn't there yet", instance.service))
                 .at(origin, "asked for here")
                 .help("`rolling` is what there is: pods are replaced a few at a time, and a failure rolls everything back"),
         );
     }
     diagnostics.sort();
     diagnostics
-}
-
-/// The strategy's name, if it isn't there.
-fn unavailable(strategy: Strategy) -> Option<&'static str> {
-    match strategy {
-        Strategy::Rolling => None,
-        Strategy::BlueGreen => Some("blue-green"),
-        Strategy::Canary => Some("canary"),
-        Strategy::Ab => Some("ab"),
-    }
 }

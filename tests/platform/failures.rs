@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::world::{ControlPlane, World, wait_for};
+use crate::world::{ControlPlane, Started, World, wait_for};
 
 fn applied() -> Option<(World, BTreeMap<String, Value>)> {
     let world = World::new("hello", "development")?;
@@ -164,6 +164,14 @@ fn a_killed_run_is_resumed() {
 #[test]
 fn a_killed_run_is_rolled_back() {
     let Some((world, before)) = applied() else { return };
+    let run = in_the_middle_of_a_change(&world);
+    run.kill();
+    world.spai(&["apply", "--rollback", "--yes"]).expect(0);
+    as_before(&world, &before);
+}
+
+/// An apply that has written a Deployment whose pods never get ready, and waits for them.
+fn in_the_middle_of_a_change(world: &World) -> Started {
     world.replace("services/web.toml", "tag = \"1.0.0\"", "tag = \"1.1.0\"");
     world.edit("services/web.toml", |text| {
         format!("{text}\n[[patch]]\nkind = \"Deployment\"\nspec.template.metadata.annotations.\"spai.dev/test\" = \"never-ready\"\n")
@@ -181,9 +189,7 @@ fn a_killed_run_is_rolled_back() {
         ])
     };
     wait_for("something was written", || image().contains("1.1.0"));
-    run.kill();
-    world.spai(&["apply", "--rollback", "--yes"]).expect(0);
-    as_before(&world, &before);
+    run
 }
 
 fn killed_in_the_middle(world: &World) {
@@ -195,23 +201,7 @@ fn killed_in_the_middle(world: &World) {
 #[test]
 fn the_first_interrupt_rolls_back() {
     let Some((world, before)) = applied() else { return };
-    world.replace("services/web.toml", "tag = \"1.0.0\"", "tag = \"1.1.0\"");
-    world.edit("services/web.toml", |text| {
-        format!("{text}\n[[patch]]\nkind = \"Deployment\"\nspec.template.metadata.annotations.\"spai.dev/test\" = \"never-ready\"\n")
-    });
-    let run = world.start(&["apply", "--yes"]);
-    let image = || {
-        world.kubectl(&[
-            "get",
-            "deployments",
-            "-A",
-            "-l",
-            &format!("spai.dev/stack={}", world.name),
-            "-o",
-            "jsonpath={.items[*].spec.template.spec.containers[*].image}",
-        ])
-    };
-    wait_for("something was written", || image().contains("1.1.0"));
+    let run = in_the_middle_of_a_change(&world);
     run.signal("INT");
     let ran = run.wait();
     assert_eq!(ran.code, 3, "{}", ran.stdout);

@@ -21,8 +21,7 @@ pub(super) fn check(subject: &Subject<'_>, diagnostics: &mut Diagnostics) {
     names_of_containers(subject, diagnostics);
     compliance(subject, diagnostics);
     if let Some(strategy) = subject.spec.strategy.filter(|strategy| *strategy != Strategy::Rolling) {
-        let word = serde_json::to_value(strategy).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default();
-        let message = format!("this version of spai delivers by `rolling`, not by `{word}`");
+        let message = format!("this version of spai delivers by `rolling`, not by `{strategy}`");
         subject.wrong(
             diagnostics,
             "stack::strategy",

@@ -1,6 +1,7 @@
 //! `services/NAME.toml`: what a service is, apart from the details of its pods (`workload`).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -241,6 +242,18 @@ pub enum Strategy {
     Canary,
     /// Two versions compared.
     Ab,
+}
+
+impl fmt::Display for Strategy {
+    /// As it is written: `blue-green`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rolling => "rolling",
+            Self::BlueGreen => "blue-green",
+            Self::Canary => "canary",
+            Self::Ab => "ab",
+        })
+    }
 }
 
 /// A rolling update.
