@@ -6,11 +6,13 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | the core, pure | [`resource`], [`merge`], [`admission`], [`stack`], [`compile`], [`graph`], [`strategy`], [`plan`] |
+//! | the core, pure | [`resource`], [`schema`], [`merge`], [`admission`], [`stack`], [`compile`], [`graph`], [`strategy`], [`plan`] |
 //! | the shell, I/O | [`cluster`], [`state`], [`apply`], [`engine`] |
 //! | the surface | [`report`], [`cli`] |
 
 pub mod resource;
+
+pub mod schema;
 
 pub mod merge;
 

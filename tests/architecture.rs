@@ -8,8 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top: each may use those before it, and none after.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "resource",
+    "schema",
     "merge",
     "admission",
     "stack",
@@ -26,7 +27,7 @@ const ORDER: [&str; 14] = [
 ];
 
 /// The core: what must not reach for a clock, randomness, the network or the environment.
-const CORE: usize = 8;
+const CORE: usize = 9;
 
 /// `stack` reads the user's files: they are its input.
 const MAY_READ_FILES: [&str; 1] = ["stack"];

@@ -98,17 +98,22 @@ async fn a_read_that_fails_is_never_an_empty_cluster() {
 #[tokio::test]
 async fn a_policys_refusal_is_told_and_what_the_plan_cures_is_not() {
     let Some(world) = World::new("plan-policy") else { return };
+    world.manifest("c", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: NS}\n");
+    world.apply().await;
+    // The quota comes when all that it counts is there: a controller that counts while objects come may count too few,
+    // and counts again only minutes later. kube-root-ca.crt is the first, c the second.
+    support::eventually("the namespace has its certificates", || {
+        world.kubectl(&["get", "configmap", "-o", "name"]).contains("kube-root-ca.crt")
+    });
     world.manifest(
         "quota",
         "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: NS}\nspec: {hard: {count/configmaps: '2'}}\n",
     );
-    world.manifest("c", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: NS}\n");
     world.apply().await;
-    // kube-root-ca.crt is the first, c the second.
-    world.manifest("d", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: d, namespace: NS}\n");
     support::eventually("the quota is counted", || {
         world.kubectl(&["get", "resourcequota", "q", "-o", "jsonpath={.status.used}"]).contains("\"2\"")
     });
+    world.manifest("d", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: d, namespace: NS}\n");
     let plan = world.plan().await;
     assert_eq!(codes(&plan), ["plan::refused"]);
     assert!(plan.findings.0[0].message.contains("exceeded quota"), "{:?}", plan.findings);
