@@ -44,6 +44,22 @@ impl Ground {
         })
     }
 
+    /// The ground of a run that was left unfinished, as its journal has it.
+    ///
+    /// # Errors
+    /// The cluster doesn't say which one it is.
+    pub async fn of_run(header: &Header, cluster: Cluster, store: LocalStore, request: &Request) -> Result<Self, Diagnostic> {
+        let process = &request.process;
+        Ok(Self {
+            identity: header.binding.identity.clone(),
+            target: cluster.target(&header.binding.root_namespace).await?,
+            cluster,
+            store,
+            by: process.who(),
+            holder: Holder::this_process(&process.user, &process.host, &process.command, Timestamp::now()),
+        })
+    }
+
     /// The state's folder, in which journal and lock are too.
     pub fn dir(&self) -> PathBuf {
         self.store.dir().to_owned()

@@ -9,6 +9,7 @@ mod commit;
 pub mod destroy;
 mod ground;
 pub mod import;
+mod left_behind;
 mod plan;
 mod recover;
 mod refusal;

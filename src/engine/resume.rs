@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use super::apply::finish;
 use super::ground::{Ground, observed, read, until_lease_lost};
-use super::{Refusal, Request, Session};
+use super::{Refusal, Request, Session, left_behind};
 use crate::apply::{Interrupt, Means, Observer, Options, Outcome, Run};
 use crate::cluster::Cluster;
 use crate::resource::Diagnostic;
@@ -50,8 +50,11 @@ async fn go(
     observer: &dyn Observer,
     interrupt: watch::Receiver<Interrupt>,
 ) -> Result<Option<Outcome>, Refusal> {
-    let session = Session::open(request).await?;
-    let ground = Ground::of(&session, request).await?;
+    let ground = match Session::open(request).await {
+        Ok(session) => Ground::of(&session, request).await?,
+        // The run is known by its journal, whatever has become of the stack since; else it is the stack that is told.
+        Err(broken) => left_behind::ground(request).await.ok().flatten().ok_or(broken)?,
+    };
     if ground.unfinished()?.is_none() {
         return Ok(None);
     }

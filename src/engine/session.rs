@@ -164,7 +164,7 @@ fn state_dir(request: &Request, resolved: &Resolved) -> PathBuf {
     base.join(&identity.stack).join(&identity.environment)
 }
 
-fn usual_state_dir(stack_dir: &Path) -> PathBuf {
+pub(super) fn usual_state_dir(stack_dir: &Path) -> PathBuf {
     let full = std::path::absolute(stack_dir).unwrap_or_else(|_| stack_dir.to_owned());
     // `stacks/x/.` and `stacks/x/../y` are what they lead to.
     let full = full.canonicalize().unwrap_or(full);

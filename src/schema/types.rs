@@ -183,6 +183,7 @@ impl<'s> TypeRef<'s> {
     }
 
     /// The type another one of the same schema refers to.
+    #[must_use]
     pub fn of(self, id: TypeId) -> Self {
         self.schema.at(id)
     }
