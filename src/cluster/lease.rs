@@ -82,6 +82,20 @@ impl From<LeaseError> for Diagnostic {
     }
 }
 
+/// How our own claim stands in a lease.
+#[derive(Clone, Debug)]
+struct Ours {
+    text: String,
+    token: Value,
+}
+
+impl Ours {
+    /// Whoever takes a lease by hand, or with another tool, may leave the token as it stands: the name tells too.
+    fn is(&self, holder: &LeaseHolder) -> bool {
+        holder.token.as_ref() == Some(&self.token) && holder.text == self.text
+    }
+}
+
 /// How a lease stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseStatus {
@@ -98,7 +112,7 @@ pub enum LeaseStatus {
 pub struct Lease {
     cluster: Cluster,
     key: ObjectKey,
-    token: Value,
+    ours: Ours,
     status: watch::Receiver<LeaseStatus>,
     renewal: JoinHandle<()>,
 }
@@ -157,10 +171,10 @@ pub async fn acquire(cluster: &Cluster, identity: &StackIdentity, root: &str, cl
         }
     };
     let (sender, status) = watch::channel(LeaseStatus::Held);
-    let renewal = tokio::spawn(
-        Renewal { cluster: cluster.clone(), manager, token: claim.token.clone(), live: taken, renewed: Instant::now() }.run(sender),
-    );
-    Ok(Lease { cluster: cluster.clone(), key, token: claim.token.clone(), status, renewal })
+    let ours = Ours { text: claim.text.clone(), token: claim.token.clone() };
+    let renewal = Renewal { cluster: cluster.clone(), manager, ours: ours.clone(), live: taken, renewed: Instant::now() };
+    let renewal = tokio::spawn(renewal.run(sender));
+    Ok(Lease { cluster: cluster.clone(), key, ours, status, renewal })
 }
 
 /// Who holds the lease; None if nobody does.
@@ -217,13 +231,13 @@ impl Lease {
     pub async fn release(self) -> Result<(), ClusterError> {
         self.renewal.abort();
         let Some(live) = self.cluster.get(&self.key).await? else { return Ok(()) };
-        if holder_of(&live).and_then(|h| h.token) != Some(self.token.clone()) {
+        if !holder_of(&live).is_some_and(|holder| self.ours.is(&holder)) {
             return Ok(());
         }
         match delete(&self.cluster, &live).await {
             // A last renewal was under way.
             Err(ClusterError::Stale { .. }) => match self.cluster.get(&self.key).await? {
-                Some(live) if holder_of(&live).and_then(|h| h.token) == Some(self.token.clone()) => delete(&self.cluster, &live).await,
+                Some(live) if holder_of(&live).is_some_and(|holder| self.ours.is(&holder)) => delete(&self.cluster, &live).await,
                 _ => Ok(()),
             },
             other => other,
@@ -241,7 +255,7 @@ impl Drop for Lease {
 struct Renewal {
     cluster: Cluster,
     manager: FieldManager,
-    token: Value,
+    ours: Ours,
     live: Object,
     renewed: Instant,
 }
@@ -282,7 +296,7 @@ impl Renewal {
                     return Err(LeaseError::Lost("it was deleted".to_owned()));
                 };
                 match holder_of(&live) {
-                    Some(holder) if holder.token.as_ref() == Some(&self.token) => self.live = live,
+                    Some(holder) if self.ours.is(&holder) => self.live = live,
                     Some(holder) => return Err(LeaseError::Lost(format!("{} has it now", holder.text))),
                     None => return Err(LeaseError::Lost("it was taken away".to_owned())),
                 }

@@ -47,7 +47,7 @@ pub(super) async fn begin_as(
     match plan_under_lock(&session, request, wanted.clone(), &ground).await {
         Ok(plan) => Ok(Pending { session, ground, plan, lock, operation: operation.to_owned(), wanted }),
         Err(refusal) => {
-            give_back(&ground, lock).await;
+            ground.give_back(lock, None).await;
             Err(refusal)
         }
     }
@@ -59,17 +59,6 @@ async fn plan_under_lock(session: &Session, request: &Request, wanted: Option<Ve
     let plan = super::plan_for(session, request, basis).await?;
     commit::expect_revision(ground, plan.revision)?;
     Ok(plan)
-}
-
-/// Gives the lock back; a stack that has nothing in the cluster leaves nothing there.
-async fn give_back(ground: &Ground, lock: RunLock) {
-    // A lease that can't be given back expires by itself.
-    if let Err(error) = lock.release().await {
-        tracing::warn!("the lease could not be given back: {error}");
-    }
-    if ground.has_nothing() {
-        ground.leave_nothing().await;
-    }
 }
 
 impl Pending {
@@ -90,7 +79,7 @@ impl Pending {
 
     /// Gives the plan up: nothing is written, and the lock is free.
     pub async fn give_up(self) {
-        give_back(&self.ground, self.lock).await;
+        self.ground.give_back(self.lock, None).await;
     }
 
     /// Carries the plan out.
@@ -104,8 +93,8 @@ impl Pending {
         observer: &dyn Observer,
         interrupt: watch::Receiver<Interrupt>,
     ) -> Result<Outcome, Refusal> {
-        let result = Box::pin(self.carry_out(given, options, observer, interrupt)).await;
-        give_back(&self.ground, self.lock).await;
+        let result = Box::pin(self.carry_out(given, options, observer, interrupt.clone())).await;
+        self.ground.give_back(self.lock, Some(interrupt)).await;
         result
     }
 

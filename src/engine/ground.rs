@@ -148,6 +148,31 @@ impl Ground {
         }
     }
 
+    /// Gives the lock back; a stack that has nothing in the cluster leaves nothing there. Somebody who wants to stop at once
+    /// doesn't wait for a server that is away: the lease expires by itself, and its holder is seen to be dead.
+    pub async fn give_back(&self, lock: RunLock, interrupt: Option<watch::Receiver<Interrupt>>) {
+        let tidy = async {
+            if let Err(error) = lock.release().await {
+                tracing::warn!("the lease could not be given back: {error}");
+            }
+            if self.has_nothing() {
+                self.leave_nothing().await;
+            }
+        };
+        let hurry = async {
+            if let Some(mut interrupt) = interrupt
+                && interrupt.wait_for(|interrupt| *interrupt == Interrupt::Second).await.is_ok()
+            {
+                return;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = tidy => {}
+            () = hurry => {}
+        }
+    }
+
     /// Whether the stack has nothing in the cluster: the state has no objects, and no run is unfinished.
     pub fn has_nothing(&self) -> bool {
         let unfinished = self.unfinished().map_or(true, |unfinished| unfinished.is_some());

@@ -59,14 +59,8 @@ async fn go(
         return Ok(None);
     }
     let lock = ground.lock().await?;
-    let result = under_lock(&ground, &lock, way, options, observer, interrupt).await;
-    if let Err(error) = lock.release().await {
-        tracing::warn!("the lease could not be given back: {error}");
-    }
-    // A run that was undone to nothing leaves nothing.
-    if ground.has_nothing() {
-        ground.leave_nothing().await;
-    }
+    let result = under_lock(&ground, &lock, way, options, observer, interrupt.clone()).await;
+    ground.give_back(lock, Some(interrupt)).await;
     result
 }
 

@@ -181,7 +181,7 @@ fn in_the_middle_of_a_change(world: &World) -> Started {
     world.edit("services/web.toml", |text| {
         format!("{text}\n[[patch]]\nkind = \"Deployment\"\nspec.template.metadata.annotations.\"spai.dev/test\" = \"never-ready\"\n")
     });
-    let run = world.start(&["apply", "--yes"]);
+    let run = world.start(&["apply", "--yes", "--timeout", "2m"]);
     let image = || {
         world.kubectl(&[
             "get",
@@ -210,5 +210,40 @@ fn the_first_interrupt_rolls_back() {
     run.signal("INT");
     let ran = run.wait();
     assert_eq!(ran.code, 3, "{}", ran.stdout);
+    as_before(&world, &before);
+}
+
+#[test]
+fn the_second_interrupt_stops_at_once_and_says_how_to_go_on() {
+    let Some(control_plane) = ControlPlane::own() else { return };
+    let world = World::on(control_plane, "hello", "development");
+    world.spai(&["apply", "--yes"]).expect(0);
+    let before = world.objects();
+    let run = in_the_middle_of_a_change(&world);
+    // Without a server the rollback that the first one begins has to wait.
+    world.control_plane.apiserver("kill");
+    run.signal("INT");
+    wait_for("the first is told", || run.output().contains("once more stops at once"));
+    run.signal("INT");
+    let ran = run.wait();
+    assert_eq!(ran.code, 4, "{}", ran.stdout);
+    assert!(ran.stdout.contains("`spai apply --rollback` goes on undoing"), "{}", ran.stdout);
+    world.control_plane.apiserver("start");
+    world.spai(&["apply", "--rollback", "--yes"]).expect(0);
+    as_before(&world, &before);
+}
+
+#[test]
+fn a_run_that_lost_its_lease_writes_nothing_more() {
+    let Some((world, before)) = applied() else { return };
+    let run = in_the_middle_of_a_change(&world);
+    let lease = format!("spai-{}", world.name);
+    world.kubectl(&["patch", "lease", &lease, "-n", &world.root, "--type=merge", "-p", r#"{"spec": {"holderIdentity": "somebody else"}}"#]);
+    let ran = run.wait();
+    assert_eq!(ran.code, 4, "{}", ran.stdout);
+    assert!(ran.stdout.contains("lease in the cluster is lost") && ran.stdout.contains("apply --rollback"), "{}", ran.stdout);
+    assert_ne!(world.objects(), before, "nothing was undone");
+    world.kubectl(&["delete", "lease", &lease, "-n", &world.root]);
+    world.spai(&["apply", "--rollback", "--yes"]).expect(0);
     as_before(&world, &before);
 }
