@@ -1,6 +1,8 @@
 //! Reads what binds a plan's objects in their namespaces, for [`crate::plan::Limits`]: two lists, where something changes
 //! that they could bind.
 
+use std::collections::BTreeMap;
+
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::cluster::{Cluster, ClusterError, Kinds};
@@ -39,8 +41,14 @@ async fn list(cluster: &Cluster, kinds: &Kinds, kind: &str, namespaces: &[String
     if namespaces.len() >= LIST_FROM {
         match cluster.list(kind, None).await {
             Ok(all) => {
-                let of = |namespace: &String| all.iter().filter(|object| object.namespace() == Some(namespace)).cloned().collect();
-                return Ok(namespaces.iter().map(|namespace| (namespace.clone(), Ok(of(namespace)))).collect());
+                let mut found: BTreeMap<&String, Vec<Object>> = namespaces.iter().map(|namespace| (namespace, Vec::new())).collect();
+                for object in all {
+                    let of = object.namespace().map(str::to_owned);
+                    if let Some(held) = of.and_then(|namespace| found.get_mut(&namespace)) {
+                        held.push(object);
+                    }
+                }
+                return Ok(found.into_iter().map(|(namespace, objects)| (namespace.clone(), Ok(objects))).collect());
             }
             // Perhaps one by one.
             Err(ClusterError::Forbidden { .. }) => {}

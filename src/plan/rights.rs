@@ -25,6 +25,7 @@ impl Plan {
 /// What is needed for what, so that what is missing can be told where it is declared.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
+    given: BTreeSet<String>,
     objects: BTreeMap<(Option<String>, Right), (ObjectKey, Option<Origin>)>,
 }
 
@@ -38,7 +39,13 @@ impl Needs {
                 defined.entry(kind).or_insert_with(|| plural.to_owned());
             }
         }
-        let mut needs = Self::default();
+        // Rights that the plan itself gives in a namespace can't be seen yet.
+        let given = cases
+            .iter()
+            .filter(|case| case.live.is_none() && case.key.kind == "RoleBinding")
+            .filter_map(|case| case.key.namespace.clone())
+            .collect();
+        let mut needs = Self { given, ..Self::default() };
         for case in cases {
             match &case.decision {
                 Decision::Change(change) | Decision::Refused { predicted: change, .. } => needs.add(change, &defined),
@@ -81,7 +88,8 @@ impl Needs {
     /// By namespace.
     pub fn rights(&self) -> Rights {
         let mut rights = Rights::new();
-        for (namespace, right) in self.objects.keys() {
+        let known = |namespace: &Option<String>| namespace.as_ref().is_none_or(|namespace| !self.given.contains(namespace));
+        for (namespace, right) in self.objects.keys().filter(|(namespace, _)| known(namespace)) {
             rights.entry(namespace.clone()).or_default().insert(right.clone());
         }
         rights

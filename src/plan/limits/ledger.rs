@@ -13,6 +13,10 @@ use crate::plan::{Action, Change};
 
 /// Finds what doesn't fit.
 pub(super) fn check(here: &Here<'_>, refused: &BTreeSet<&ObjectKey>, findings: &mut Diagnostics) {
+    let is_quota = |key: &ObjectKey| key.kind == "ResourceQuota" && key.group.is_empty();
+    if here.quotas.is_empty() && !here.changes.iter().any(|change| is_quota(&change.key)) {
+        return;
+    }
     let mut ledger = Ledger::open(here);
     let mut steps: Vec<&Change> = here.changes.iter().copied().filter(|change| !refused.contains(&change.key)).collect();
     // In a wave: what makes room first. Controllers try again until there is some.
@@ -23,7 +27,7 @@ pub(super) fn check(here: &Here<'_>, refused: &BTreeSet<&ObjectKey>, findings: &
             wave = change.wave;
             ledger.end_wave();
         }
-        if change.key.kind == "ResourceQuota" && change.key.group.is_empty() {
+        if is_quota(&change.key) {
             ledger.change_quota(change);
         }
         ledger.carry_out(change, findings);

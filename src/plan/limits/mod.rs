@@ -75,14 +75,7 @@ pub(super) fn check(scene: Scene<'_>) -> Diagnostics {
                 .help("whether the whole plan fits in them is not known; give the right to list resourcequotas and limitranges"),
         );
     }
-    let concerned: BTreeSet<&str> = scene
-        .changes
-        .iter()
-        .filter(|change| change.action != Action::Forget)
-        .filter_map(|change| change.key.namespace.as_deref())
-        .collect();
-    for namespace in concerned {
-        let here = scene.of(namespace);
+    for here in scene.namespaces() {
         // What is refused for itself is not counted: it says so once.
         let refused = pods::check(&here, &mut findings);
         ledger::check(&here, &refused, &mut findings);
@@ -106,26 +99,51 @@ struct Here<'p> {
 }
 
 impl<'p> Scene<'p> {
-    fn of(self, name: &'p str) -> Here<'p> {
-        let key = super::planner::namespace_key(name);
-        let changed = self.changes.iter().find(|change| change.key == key);
-        let namespace = changed
-            .and_then(|change| change.predicted.as_ref().or(change.live.as_ref()))
-            .or_else(|| self.standing.iter().find(|object| object.key() == key))
-            .or_else(|| self.others.get(&key));
-        let inside = |object: &&Object| object.namespace() == Some(name);
-        Here {
-            name,
-            namespace,
-            is_new: changed.is_some_and(|change| change.live.is_none()),
-            changes: self.changes.iter().filter(|change| change.key.namespace.as_deref() == Some(name)).collect(),
-            standing: self.standing.iter().filter(inside).collect(),
-            quotas: self.limits.quotas.iter().filter(inside).collect(),
-            ranges: self.limits.ranges.iter().filter(inside).collect(),
-            plurals: &self.limits.plurals,
-            server: self.server,
+    /// The namespaces in which something changes.
+    fn namespaces(self) -> Vec<Here<'p>> {
+        let mut changes: BTreeMap<&str, Vec<&Change>> = BTreeMap::new();
+        let mut made: BTreeMap<ObjectKey, &Change> = BTreeMap::new();
+        for change in self.changes.iter().filter(|change| change.action != Action::Forget) {
+            match &change.key.namespace {
+                Some(namespace) => changes.entry(namespace).or_default().push(change),
+                None => drop(made.insert(change.key.clone(), change)),
+            }
+        }
+        let mut standing = inside(self.standing);
+        let (mut quotas, mut ranges) = (inside(&self.limits.quotas), inside(&self.limits.ranges));
+        let still: BTreeMap<ObjectKey, &Object> =
+            self.standing.iter().filter(|object| object.namespace().is_none()).map(|object| (object.key(), object)).collect();
+        let one = |(name, changes): (&'p str, Vec<&'p Change>)| {
+            let key = super::planner::namespace_key(name);
+            let own = made.get(&key);
+            let namespace = own
+                .and_then(|change| change.predicted.as_ref().or(change.live.as_ref()))
+                .or_else(|| still.get(&key).copied())
+                .or_else(|| self.others.get(&key));
+            Here {
+                name,
+                namespace,
+                is_new: own.is_some_and(|change| change.live.is_none()),
+                changes,
+                standing: standing.remove(name).unwrap_or_default(),
+                quotas: quotas.remove(name).unwrap_or_default(),
+                ranges: ranges.remove(name).unwrap_or_default(),
+                plurals: &self.limits.plurals,
+                server: self.server,
+            }
+        };
+        changes.into_iter().map(one).collect()
+    }
+}
+
+fn inside(objects: &[Object]) -> BTreeMap<&str, Vec<&Object>> {
+    let mut by_namespace: BTreeMap<&str, Vec<&Object>> = BTreeMap::new();
+    for object in objects {
+        if let Some(namespace) = object.namespace() {
+            by_namespace.entry(namespace).or_default().push(object);
         }
     }
+    by_namespace
 }
 
 impl Here<'_> {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::admission::limit_range::{LimitRange, claim_of, joined};
-use crate::admission::pod_of;
 use crate::admission::pod_security::{Level, Policy};
 use crate::admission::quota::{Counted, Quota};
+use crate::admission::{Amounts, pod_of};
 use crate::resource::{Diagnostic, Diagnostics, FieldPath, Object, ObjectKey};
 
 use super::{Here, brings_pods, copies};
@@ -54,6 +54,7 @@ fn pods(here: &Here<'_>, change: &Change, after: &Object) -> Option<Diagnostic> 
     }
     let whose = if after.kind() == "Pod" { format!("{} is", change.key) } else { format!("the pods of {} are", change.key) };
     let found = secured(here, change, &pod, &whose)
+        .or_else(|| crossed(here, change, &pod, &whose))
         .or_else(|| bounded(here, change, &pod, &whose))
         .or_else(|| stated(here, change, &pod, &whose))?;
     let later = after.kind() == "CronJob" || copies::wanted(after, change.live.as_ref()) == 0 && after.kind() != "DaemonSet";
@@ -85,6 +86,26 @@ fn secured(here: &Here<'_>, change: &Change, pod: &Object, whose: &str) -> Optio
         "change the pods' security context as the words say; or let the namespace enforce less (its label pod-security.kubernetes.io/enforce is `{}`)",
         policy.enforce
     )))
+}
+
+/// A limit that comes from a range may be less than what the container asks for.
+fn crossed(here: &Here<'_>, change: &Change, pod: &Object, whose: &str) -> Option<Diagnostic> {
+    let range = ranges(here).next()?;
+    let spec = &pod.value()["spec"];
+    let words = ["containers", "initContainers"].into_iter().find_map(|list| {
+        spec[list].as_array().into_iter().flatten().enumerate().find_map(|(index, container)| {
+            let (asked, limits) = (Amounts::of(&container["resources"]["requests"]), Amounts::of(&container["resources"]["limits"]));
+            let (name, amount) = asked.beyond(&limits).iter().next().map(|(name, amount)| (name.to_owned(), amount.clone()))?;
+            let limit = limits.get(&name)?;
+            let field = format!("spec.{list}[{index}].resources.requests");
+            Some(format!("{field}: Invalid value: \"{amount}\": must be less than or equal to {name} limit of {limit}"))
+        })
+    })?;
+    let text = format!("{whose} refused in {}, where the limit range {} gives what isn't stated: {words}", here.name, range.name);
+    Some(
+        at(Diagnostic::error("plan::limit_range", text), change, &["spec", "template", "spec", "containers"])
+            .help("state a limit too, or change the limit range"),
+    )
 }
 
 fn bounded(here: &Here<'_>, change: &Change, pod: &Object, whose: &str) -> Option<Diagnostic> {

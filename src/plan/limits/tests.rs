@@ -178,7 +178,9 @@ fn pods_of_a_namespace_that_comes_with_them_are_checked() {
     namespace.value_mut()["metadata"]["labels"] = labels;
     let mut hosted = deployment("a", 1, "r/a", 1);
     hosted.value_mut()["spec"]["template"]["spec"]["hostNetwork"] = json!(true);
-    let range = object("v1", "LimitRange", "l", json!({"spec": {"limits": [{"type": "Container", "max": {"cpu": "500m"}}]}}));
+    let limits = |limits: Value| object("v1", "LimitRange", "l", json!({"spec": {"limits": [limits]}}));
+    let range = limits(json!({"type": "Pod", "max": {"cpu": "500m"}}));
+    let low = limits(json!({"type": "Container", "default": {"cpu": "500m"}}));
     let fresh = object("v1", "ResourceQuota", "q", json!({"spec": {"hard": {"limits.memory": "1Gi"}}}));
     let first = create(0, namespace);
     assert_eq!(
@@ -190,7 +192,13 @@ fn pods_of_a_namespace_that_comes_with_them_are_checked() {
     assert_eq!(
         told(&[first.clone(), create(1, range), create(2, deployment("a", 1, "r/a", 1))], &[], Vec::new()),
         [
-            "plan::limit_range: the pods of Deployment ns/a are refused by the limit range l of ns: maximum cpu usage per Container is 500m, but request is 1"
+            "plan::limit_range: the pods of Deployment ns/a are refused by the limit range l of ns: maximum cpu usage per Pod is 500m.  No limit is specified"
+        ]
+    );
+    assert_eq!(
+        told(&[first.clone(), create(1, low), create(2, deployment("a", 1, "r/a", 1))], &[], Vec::new()),
+        [
+            "plan::limit_range: the pods of Deployment ns/a are refused in ns, where the limit range l gives what isn't stated: spec.containers[0].resources.requests: Invalid value: \"1\": must be less than or equal to cpu limit of 500m"
         ]
     );
     assert_eq!(
