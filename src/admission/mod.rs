@@ -6,6 +6,8 @@ pub mod immutable;
 pub mod limit_range;
 pub mod pod;
 pub mod pod_security;
+#[cfg(test)]
+mod properties;
 pub mod quota;
 pub mod rbac;
 mod readiness;
