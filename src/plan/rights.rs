@@ -78,9 +78,8 @@ impl Needs {
     fn need(&mut self, key: &ObjectKey, origin: Option<&Origin>, verbs: &[&str], plurals: &BTreeMap<GroupKind, String>) {
         let resource = plurals.get(&key.group_kind()).cloned().unwrap_or_else(|| plural(&key.kind));
         for verb in verbs {
-            // Nobody can be given the right to create a name.
-            let name = (*verb != "create").then_some(key.name.as_str());
-            let right = Right::new(verb, &key.group, &resource, name);
+            // An apply says the name of what it creates: the right to create one name is enough.
+            let right = Right::new(verb, &key.group, &resource, Some(&key.name));
             self.objects.entry((key.namespace.clone(), right)).or_insert_with(|| (key.clone(), origin.cloned()));
         }
     }
