@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use spai::admission::pod_of;
-use spai::admission::pod_security::{Policy, Verdict};
+use spai::admission::pod_security::{Policy, Verdict, on_namespace};
 
 use crate::ground::{Dice, Ground, Said, object};
 use crate::{pods, support};
@@ -85,4 +85,45 @@ async fn labels_that_say_nothing_are_refused_in_these_words() {
             Said::No(words) => panic!("{words}"),
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_becomes_stricter_is_warned_of_the_pods_in_it() {
+    let Some(plane) = support::control_plane() else { return };
+    let ground = Ground::new(&plane, "psa-pods").await;
+    let namespace = ground.namespace("a", json!({"pod-security.kubernetes.io/enforce-version": "v1.30"})).await;
+    let mut there = Vec::new();
+    for seed in 0..40 {
+        let mut pod = pods::secured(&mut Dice::new(seed), namespace.name(), &format!("p{seed}"));
+        pod.value_mut()["spec"]["schedulerName"] = "nobody".into();
+        if matches!(ground.ask(&pod).await, Said::Yes { .. }) {
+            there.push(ground.make(&pod).await);
+        }
+    }
+    assert!(there.len() > 15, "{}", there.len());
+    let mut warned = 0;
+    for (level, version) in [
+        ("restricted", "latest"),
+        ("restricted", "v1.30"),
+        ("restricted", "v1.20"),
+        ("baseline", "latest"),
+        ("baseline", "v1.30"),
+        ("privileged", "latest"),
+        ("restricted", "nonsense"),
+    ] {
+        let mut wanted = object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace.name()}}));
+        wanted.set_label("pod-security.kubernetes.io/enforce", level);
+        wanted.set_label("pod-security.kubernetes.io/enforce-version", version);
+        let live = ground.cluster.get(&namespace.key()).await.unwrap().unwrap();
+        let ours = on_namespace(&wanted, Some(&live), &there, SERVER);
+        match ground.ask_to_change(&wanted, Some(&live)).await {
+            Said::Yes { warnings, .. } => {
+                warned += warnings.len();
+                assert_eq!(ours.unwrap(), warnings, "{level} {version}");
+            }
+            Said::Invalid(words) => assert!(words.ends_with(&ours.unwrap_err()[0].to_string()), "{words}"),
+            Said::No(words) => panic!("{words}"),
+        }
+    }
+    assert!(warned > 20, "{warned}");
 }

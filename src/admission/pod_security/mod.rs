@@ -6,7 +6,7 @@ mod restricted;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -112,6 +112,47 @@ impl Policy {
             audited: self.audit.words("would violate", template, server),
         }
     }
+}
+
+/// What the server says to a namespace that comes or changes: warnings of the pods in it that would be refused now.
+///
+/// # Errors
+/// Labels that say nothing, unless they said so before.
+pub fn on_namespace(new: &Object, old: Option<&Object>, pods: &[Object], server: u32) -> Result<Vec<String>, Vec<LabelError>> {
+    let (policy, errors) = Policy::of(new);
+    let before = old.map(Policy::of);
+    if !errors.is_empty() && before.as_ref().is_none_or(|(_, known)| *known != errors) {
+        return Err(errors);
+    }
+    let Some((before, _)) = before else { return Ok(Vec::new()) };
+    let (was, is) = (before.enforce, policy.enforce);
+    if is.level == Level::Privileged || is.version == was.version && is.level <= was.level {
+        return Ok(Vec::new());
+    }
+    let mut found: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for pod in pods {
+        let reasons: Vec<String> = is.violations(pod.value(), server).into_iter().map(|violation| violation.reason).collect();
+        if !reasons.is_empty() {
+            found.entry(reasons.join(", ")).or_default().push(pod.name());
+        }
+    }
+    let mut warnings: Vec<String> = found
+        .into_iter()
+        .map(|(reasons, names)| {
+            let first = names.iter().min().copied().unwrap_or_default();
+            match names.len() {
+                1 => format!("{first}: {reasons}"),
+                2 => format!("{first} (and 1 other pod): {reasons}"),
+                more => format!("{first} (and {} other pods): {reasons}", more - 1),
+            }
+        })
+        .collect();
+    warnings.sort();
+    if !warnings.is_empty() {
+        let name = new.name();
+        warnings.insert(0, format!("existing pods in namespace \"{name}\" violate the new PodSecurity enforce level \"{is}\""));
+    }
+    Ok(warnings)
 }
 
 /// Whether an update of a pod brings in something new to look at.
