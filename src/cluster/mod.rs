@@ -17,6 +17,7 @@ mod list;
 mod mask;
 mod ownership;
 mod read;
+mod rights;
 mod root;
 mod schema;
 mod transport;
