@@ -39,7 +39,7 @@ pub fn changed(world: &World, stack: &Stack, table: &mut Table) {
     let tenants = (stack.objects() / 100).div_ceil(14);
     stack.change(tenants, "debug");
     let plan = world.plan(stack);
-    let changes: Vec<_> = plan["changes"].as_array().into_iter().flatten().map(|change| identity_of_change(change)).collect();
+    let changes: Vec<_> = plan["changes"].as_array().into_iter().flatten().map(identity_of_change).collect();
     let objects = world.objects(stack, |object| changes.contains(&identity(object)));
     let parallel = world.parallel;
     let (mut planned, mut floors) = (Vec::new(), Vec::new());

@@ -41,8 +41,9 @@ impl Stack {
     /// Changes the configuration of so many tenants, and with it the pods that read it: two objects for each service.
     pub fn change(&self, tenants: usize, value: &str) {
         for tenant in 0..tenants {
-            let overlays: String =
+            let overlays: Vec<String> =
                 SERVICES.iter().map(|service| format!("\n[service.{service}.config]\nLOG_LEVEL = \"{value}\"\n")).collect();
+            let overlays = overlays.concat();
             self.file(&format!("tenants/t{tenant:04}.toml"), &format!("tier = \"standard\"\n{overlays}"));
         }
     }
