@@ -1,11 +1,6 @@
-//! A page of a list, read in one go: what is compared becomes objects, and managedFields, more than half of the bytes, stay text
-//! until somebody asks for them.
-
-use std::fmt;
+//! A page of a list, read in one go: from the server's bytes to objects, with nothing between them.
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::ClusterError;
@@ -37,15 +32,13 @@ impl Page {
             return Err(broken(format!("the server's answer to a list of {plural} is no list")));
         }
         let mut objects = Vec::with_capacity(raw.items.as_ref().map_or(0, Vec::len));
-        for Item { mut fields, managed } in raw.items.unwrap_or_default() {
+        for mut fields in raw.items.unwrap_or_default() {
             fields.entry("apiVersion").or_insert_with(|| api_version.into());
             fields.entry("kind").or_insert_with(|| kind.into());
-            let value = Value::Object(fields);
-            let object = match managed {
-                Some(text) => Object::with_managed_fields(value, text),
-                None => Object::try_from(value),
-            };
-            objects.push(object.map_err(|_| broken(format!("the list of {plural} holds something that is no object")))?);
+            objects.push(
+                Object::try_from(Value::Object(fields))
+                    .map_err(|_| broken(format!("the list of {plural} holds something that is no object")))?,
+            );
         }
         let metadata = raw.metadata.unwrap_or_default();
         Ok(Self { objects, next: metadata.next.filter(|token| !token.is_empty()), version: metadata.version.unwrap_or_default() })
@@ -56,7 +49,7 @@ impl Page {
 struct Raw {
     kind: Option<String>,
     metadata: Option<ListMeta>,
-    items: Option<Vec<Item>>,
+    items: Option<Vec<Map<String, Value>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -65,76 +58,6 @@ struct ListMeta {
     next: Option<String>,
     #[serde(rename = "resourceVersion")]
     version: Option<String>,
-}
-
-/// An object, its managedFields apart.
-struct Item {
-    fields: Map<String, Value>,
-    managed: Option<Box<str>>,
-}
-
-impl<'de> Deserialize<'de> for Item {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ItemVisitor)
-    }
-}
-
-struct ItemVisitor;
-
-impl<'de> Visitor<'de> for ItemVisitor {
-    type Value = Item;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item, A::Error> {
-        let mut item = Item { fields: Map::new(), managed: None };
-        while let Some(key) = map.next_key::<String>()? {
-            if key == "metadata" {
-                let Metadata { fields, managed } = map.next_value()?;
-                item.managed = managed;
-                item.fields.insert(key, Value::Object(fields));
-            } else {
-                item.fields.insert(key, map.next_value()?);
-            }
-        }
-        Ok(item)
-    }
-}
-
-struct Metadata {
-    fields: Map<String, Value>,
-    managed: Option<Box<str>>,
-}
-
-impl<'de> Deserialize<'de> for Metadata {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MetadataVisitor)
-    }
-}
-
-struct MetadataVisitor;
-
-impl<'de> Visitor<'de> for MetadataVisitor {
-    type Value = Metadata;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("metadata")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
-        let mut metadata = Metadata { fields: Map::new(), managed: None };
-        while let Some(key) = map.next_key::<String>()? {
-            if key == "managedFields" {
-                let text: &RawValue = map.next_value()?;
-                metadata.managed = text.get().starts_with('[').then(|| text.get().into());
-            } else {
-                metadata.fields.insert(key, map.next_value()?);
-            }
-        }
-        Ok(metadata)
-    }
 }
 
 #[cfg(test)]
@@ -155,7 +78,6 @@ mod tests {
         whole["apiVersion"] = json!("v1");
         whole["kind"] = json!("ConfigMap");
         assert_eq!(page.objects, [Object::try_from(whole).unwrap()]);
-        assert!(page.objects[0].managed_text().is_some());
     }
 
     #[test]
