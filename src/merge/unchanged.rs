@@ -215,21 +215,25 @@ impl Walk {
         node: Option<&Trie>,
         level: Level,
     ) -> Result<usize, Stop> {
+        // All three are sorted by name: one walk over them.
         let mut nodes = node.into_iter().flatten().peekable();
+        let mut standing = live.into_iter().flatten().peekable();
         let mut found = 0;
         for (name, value) in wanted {
+            let at = |stop: Stop| stop.at(PathElement::Field(name.clone()));
+            while standing.next_if(|(other, _)| *other < name).is_some() {}
+            let live = standing.next_if(|(other, _)| *other == name).map(|(_, value)| value);
             if level.skips(name) {
-                if live.and_then(|live| live.get(name)) != Some(value) {
-                    return Err(Stop::from(Rule::SameValue).at(PathElement::Field(name.clone())));
+                if live != Some(value) {
+                    return Err(at(Rule::SameValue.into()));
                 }
                 continue;
             }
-            let at = |stop: Stop| stop.at(PathElement::Field(name.clone()));
             let below = next_field(&mut nodes, name)?;
             found += usize::from(below.is_some());
-            let of_field = of.field(name).ok_or_else(|| at(Rule::InSchema.into()))?;
-            let named = of.known_field(name).is_some();
-            self.place(of_field, value, live.and_then(|live| live.get(name)), below, named, level.below(name)).map_err(at)?;
+            let known = of.known_field(name);
+            let of_field = known.map(|field| of.of(field.of)).or_else(|| of.field(name)).ok_or_else(|| at(Rule::InSchema.into()))?;
+            self.place(of_field, value, live, below, known.is_some(), level.below(name)).map_err(at)?;
         }
         nothing_left(&mut nodes)?;
         Ok(found)

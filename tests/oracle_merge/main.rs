@@ -14,6 +14,7 @@ mod model;
 mod sequences;
 mod server;
 mod shrink;
+mod speed;
 mod step;
 #[path = "../support/mod.rs"]
 mod support;
@@ -57,6 +58,12 @@ fn main() {
         let Some(server) = of_all.server() else { return Ok(()) };
         of_all.runtime.block_on(sequences::all(server)).map_err(Failed::from)
     }));
+    let of_all = Arc::clone(&world);
+    let speed = Trial::test("speed::of_unchanged_and_apply", move || {
+        let Some(server) = of_all.server() else { return Ok(()) };
+        of_all.runtime.block_on(speed::of_unchanged_and_apply(server)).map_err(Failed::from)
+    });
+    trials.push(speed.with_ignored_flag(true));
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(world);
     conclusion.exit();

@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 use spai::merge::{self, Converted, FieldSet, ManagedFields, Merged, Refused, Verdict, Writer};
 use spai::resource::{FieldPath, Object};
+use spai::schema::MINORS;
 
 use crate::cases::Case;
 use crate::server::{Answer, Content, Server};
@@ -16,6 +17,10 @@ pub struct Subject<'s> {
     pub namespace: String,
     pub name: String,
     pub live: Option<Value>,
+    /// Whole predictions made.
+    pub predictions: usize,
+    /// Those that were not what the server stored: where.
+    pub missed: Vec<String>,
 }
 
 /// How a step went.
@@ -140,6 +145,7 @@ impl Subject<'_> {
                     return Err(format!("applied, where what was merged is refused: {} {}", probe.code, probe.message()));
                 }
                 same_object(&probe.body, &answer.body)?;
+                self.predicted(live.as_ref(), configuration, &by, force, &answer.body);
                 same_managers(&merged.object, &answer.body)?;
                 in_order(&answer.body)?;
                 let unchanged = live.as_ref().is_some_and(|live| version(live) == version(&answer.body));
@@ -172,6 +178,43 @@ impl Subject<'_> {
                 answer.message(),
                 predicted.map_or_else(|error| error.to_string(), |_| "that it is applied".to_owned())
             )),
+        }
+    }
+
+    /// Whether the whole prediction, defaults and all, is what the server has stored; counted, with an example of each kind of miss.
+    fn predicted(&mut self, live: Option<&Value>, configuration: &Value, by: &Writer<'_>, force: bool, stored: &Value) {
+        // Built-in kinds have their defaults from the embedded schema, custom ones from their own.
+        let of = spai::schema::built_in(MINORS[1]).kind(&self.case.gvk()).unwrap_or(by.of);
+        let complete = |object: &mut Value| {
+            spai::schema::canonical(object, of);
+            spai::schema::complete(object, of);
+        };
+        let Ok(predicted) = merge::predict(live, configuration, &Writer { of, ..*by }, force, &complete) else { return };
+        self.predictions += 1;
+        let mut predicted = normal(&predicted.object);
+        // What the server makes itself on creation is not predicted; nor is a status that others write.
+        let mut stored = normal(stored);
+        if live.is_none() {
+            for path in self.case.made.iter().filter_map(|path| path.parse::<FieldPath>().ok()) {
+                merge::remove(&mut stored, &path);
+                merge::remove(&mut predicted, &path);
+            }
+        }
+        // Nor what it counts (a DaemonSet's template) or cuts down (a ServiceAccount's references) after the merge.
+        let generation = FieldPath::fields(&["metadata", "annotations", "deprecated.daemonset.template.generation"]);
+        for object in [&mut predicted, &mut stored] {
+            object.as_object_mut().map(|object| object.remove("status"));
+            match self.case.kind {
+                "DaemonSet" => drop(merge::remove(object, &generation)),
+                // It goes with what made it a default (externalIPs), by the Service's own strategy.
+                "Service" => drop(merge::remove(object, &FieldPath::fields(&["spec", "externalTrafficPolicy"]))),
+                "ServiceAccount" => drop(object.as_object_mut().map(|object| object.remove("secrets"))),
+                _ => {}
+            }
+        }
+        if let Some(place) = merge::diff(&predicted, &stored).into_iter().next() {
+            let shown = |value: Option<Value>| value.map_or("nothing".to_owned(), |value| value.to_string());
+            self.missed.push(format!("{} {}: {}, stored {}", self.case.kind, place.path, shown(place.before), shown(place.after)));
         }
     }
 

@@ -35,6 +35,15 @@ pub struct Failure {
     pub how: String,
 }
 
+/// How a sequence went.
+pub struct Course {
+    pub went: Vec<Went>,
+    pub known: Vec<&'static str>,
+    pub failure: Option<Failure>,
+    pub predictions: usize,
+    pub missed: Vec<String>,
+}
+
 impl Sequence {
     pub fn of(seed: u64, server: &Server, cases: &[Case]) -> Self {
         let mut random = Random::new(seed);
@@ -44,20 +53,30 @@ impl Sequence {
     }
 
     /// Runs it on an object of this name: how each step went.
-    pub async fn run(&self, server: &Server, name: &str) -> (Vec<Went>, Vec<&'static str>, Option<Failure>) {
-        let mut subject =
-            Subject { server, case: &self.case, namespace: format!("m{}", self.seed % NAMESPACES), name: name.to_owned(), live: None };
-        let (mut went, mut known) = (Vec::new(), Vec::new());
+    pub async fn run(&self, server: &Server, name: &str) -> Course {
+        let mut subject = Subject {
+            server,
+            case: &self.case,
+            namespace: format!("m{}", self.seed % NAMESPACES),
+            name: name.to_owned(),
+            live: None,
+            predictions: 0,
+            missed: Vec::new(),
+        };
+        let (mut went, mut known, mut failure) = (Vec::new(), Vec::new(), None);
         for (index, step) in self.steps.iter().enumerate() {
             match subject.step(step).await {
                 Ok(how) => went.push(how),
-                Err(how) => match KNOWN.iter().find(|known| (known.is)(&self.case, step, &how)) {
-                    Some(difference) => known.push(difference.name),
-                    None => return (went, known, Some(Failure { step: index, how })),
-                },
+                Err(how) => {
+                    let Some(difference) = KNOWN.iter().find(|known| (known.is)(&self.case, step, &how)) else {
+                        failure = Some(Failure { step: index, how });
+                        break;
+                    };
+                    known.push(difference.name);
+                }
             }
         }
-        (went, known, None)
+        Course { went, known, failure, predictions: subject.predictions, missed: subject.missed }
     }
 }
 
@@ -90,7 +109,14 @@ pub async fn all(server: &Server) -> Result<(), String> {
     let (mut counts, mut explained, mut failures, mut steps) =
         (BTreeMap::<Went, usize>::new(), BTreeMap::<&str, usize>::new(), Vec::new(), 0);
     let mut runs = std::pin::pin!(runs.buffer_unordered(AT_ONCE));
-    while let Some((sequence, (went, known, failure))) = runs.next().await {
+    let (mut predictions, mut missed) = (0, BTreeMap::<String, (usize, String)>::new());
+    while let Some((sequence, course)) = runs.next().await {
+        let Course { went, known, failure, .. } = course;
+        predictions += course.predictions;
+        for miss in course.missed {
+            let key = miss.split(": ").next().unwrap_or_default().to_owned();
+            missed.entry(key).or_insert((0, format!("{miss} (seed {})", sequence.seed))).0 += 1;
+        }
         steps += went.len();
         for how in went {
             *counts.entry(how).or_default() += 1;
@@ -110,8 +136,16 @@ pub async fn all(server: &Server) -> Result<(), String> {
         let entry = by_kind.entry(format!("{} {first}", sequence.case.kind)).or_insert((0, sequence.seed));
         entry.0 += 1;
     }
+    let otherwise: usize = missed.values().map(|(times, _)| times).sum();
+    eprintln!("whole predictions: {predictions}, of which the server stored otherwise: {otherwise}");
+    for (times, example) in missed.values() {
+        eprintln!("  {times} x {}", example.chars().take(300).collect::<String>());
+    }
     for known in KNOWN {
         eprintln!("explained: {}: {} times; {}", known.name, explained.get(known.name).unwrap_or(&0), known.reason);
+    }
+    if otherwise > 0 && failures.is_empty() {
+        return Err(format!("{otherwise} of {predictions} objects were stored otherwise than predicted"));
     }
     if failures.is_empty() {
         return Ok(());

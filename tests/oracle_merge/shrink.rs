@@ -41,7 +41,7 @@ async fn smallest(server: &Server, mut best: Sequence, mut failure: Failure) -> 
                 return (best, failure);
             }
             runs += 1;
-            if let (_, _, Some(found)) = candidate.run(server, &format!("s{}-{runs}", best.seed)).await
+            if let Some(found) = candidate.run(server, &format!("s{}-{runs}", best.seed)).await.failure
                 && same_kind(&found.how, &failure.how)
             {
                 best = candidate;

@@ -18,7 +18,7 @@ struct Object<'s>(Subject<'s>);
 impl<'s> Object<'s> {
     fn new(server: &'s Server, cases: &'s [Case], kind: &str, name: &str) -> Self {
         let case = cases.iter().find(|case| case.kind == kind).expect("a kind of the list");
-        Self(Subject { server, case, namespace: "m0".to_owned(), name: name.to_owned(), live: None })
+        Self(Subject { server, case, namespace: "m0".to_owned(), name: name.to_owned(), live: None, predictions: 0, missed: Vec::new() })
     }
 
     /// Writes, and compares what the server does with what the function says.

@@ -23,6 +23,34 @@ pub(super) fn empty_object(of: TypeRef<'_>, like: &Value) -> Value {
     Value::Object(object)
 }
 
+/// Puts in what an object of a built-in kind always has: structs that are held by value. To be done before defaults are set.
+pub(super) fn with_structs(of: TypeRef<'_>, object: &mut Value) {
+    fill(object, &empty_object(of, object), &|standing, empty| {
+        if empty.is_object() && standing.is_null() {
+            *standing = Value::Object(Map::new());
+        }
+    });
+}
+
+/// Lists that are always written are null when they are empty.
+pub(super) fn with_null_lists(of: TypeRef<'_>, object: &mut Value) {
+    fill(object, &empty_object(of, object), &|standing, empty| {
+        if empty.is_null() && standing.as_array().is_some_and(Vec::is_empty) {
+            *standing = Value::Null;
+        }
+    });
+}
+
+/// Visits every place of an empty object, and what stands there; of what isn't there, null.
+fn fill(object: &mut Value, empty: &Value, visit: &dyn Fn(&mut Value, &Value)) {
+    let (Some(object), Some(empty)) = (object.as_object_mut(), empty.as_object()) else { return };
+    for (name, empty) in empty.iter().filter(|(name, empty)| empty.is_null() || (empty.is_object() && *name != "status")) {
+        let standing = object.entry(name.clone()).or_insert(Value::Null);
+        visit(standing, empty);
+        fill(standing, empty, visit);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

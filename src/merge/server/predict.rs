@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::empty::{with_null_lists, with_structs};
 use super::update::finish;
 use super::{Merged, Refused, Writer, apply};
 use crate::merge::typed::refused_null;
@@ -26,7 +27,9 @@ pub fn predict(
     {
         return Err(Refused::Null(path));
     }
+    with_structs(by.of, &mut object);
     complete(&mut object);
+    with_null_lists(by.of, &mut object);
     for path in by.reset.paths() {
         match live.and_then(|live| path.get(live)) {
             Some(standing) => {
