@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::resource::{FieldPath, PathElement};
+use crate::schema::TypeRef;
 
 /// Tries of hostile depth are refused rather than recursed into; a Kubernetes object is about ten deep.
 const DEPTH: usize = 200;
@@ -127,12 +128,7 @@ impl FieldSet {
 
     /// Makes a place a member.
     pub fn insert(&mut self, path: &FieldPath) {
-        let Some((last, above)) = path.0.split_last() else { return };
-        let mut set = self;
-        for element in above {
-            set = &mut set.below.entry(element.clone()).or_default().set;
-        }
-        set.below.entry(last.clone()).or_default().member = true;
+        self.insert_steps(&path.0);
     }
 
     /// All members, in order.
@@ -189,6 +185,95 @@ impl FieldSet {
             }
         }
         result
+    }
+
+    /// Members of both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let mut result = Self::default();
+        for (element, node) in &self.below {
+            let Some(theirs) = other.below.get(element) else { continue };
+            let both = Node { member: node.member && theirs.member, set: node.set.intersection(&theirs.set) };
+            if both.member || !both.set.is_empty() {
+                result.below.insert(element.clone(), both);
+            }
+        }
+        result
+    }
+
+    /// Members that are not in `other`, nor below one of its members.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let mut result = Self::default();
+        for (element, node) in &self.below {
+            let left = match other.below.get(element) {
+                None => node.clone(),
+                Some(theirs) if theirs.member => continue,
+                Some(theirs) => Node { member: node.member, set: node.set.without(&theirs.set) },
+            };
+            if left.member || !left.set.is_empty() {
+                result.below.insert(element.clone(), left);
+            }
+        }
+        result
+    }
+
+    /// The same set, with the named fields of structs as members where something below them is.
+    #[must_use]
+    pub(super) fn with_named_fields(&self, of: Option<TypeRef<'_>>) -> Self {
+        let mut result = Self::default();
+        for (element, node) in &self.below {
+            let (below, named) = match element {
+                PathElement::Field(name) => (of.and_then(|of| of.field(name)), of.is_some_and(|of| of.known_field(name).is_some())),
+                PathElement::Key(_) => (of.and_then(TypeRef::item), false),
+                _ => (None, false),
+            };
+            let member = node.member || named && !node.set.is_empty();
+            result.below.insert(element.clone(), Node { member, set: node.set.with_named_fields(below) });
+        }
+        result
+    }
+
+    /// What is in the set at a step: whether the place itself is a member, and the members below it.
+    pub(super) fn at(&self, element: &PathElement) -> Option<(bool, &Self)> {
+        self.below.get(element).map(|node| (node.member, &node.set))
+    }
+
+    /// All steps from here.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (&PathElement, bool, &Self)> {
+        self.below.iter().map(|(element, node)| (element, node.member, &node.set))
+    }
+
+    /// Puts a step in: the place as a member or not, with these members below it.
+    pub(super) fn put(&mut self, element: PathElement, member: bool, set: Self) {
+        if member || !set.is_empty() {
+            self.below.insert(element, Node { member, set });
+        }
+    }
+
+    /// Makes the place that these steps lead to a member.
+    pub(super) fn insert_steps(&mut self, steps: &[PathElement]) {
+        let Some((last, above)) = steps.split_last() else { return };
+        let mut set = self;
+        for element in above {
+            set = &mut set.below.entry(element.clone()).or_default().set;
+        }
+        set.below.entry(last.clone()).or_default().member = true;
+    }
+
+    /// All members in the order in which the server lists them: those of one level before those below.
+    pub fn listed(&self) -> Vec<FieldPath> {
+        fn list(set: &FieldSet, at: &FieldPath, found: &mut Vec<FieldPath>) {
+            found.extend(set.below.iter().filter(|(_, node)| node.member).map(|(element, _)| at.join(element.clone())));
+            for (element, node) in &set.below {
+                if !node.set.is_empty() {
+                    list(&node.set, &at.join(element.clone()), found);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        list(self, &FieldPath::root(), &mut found);
+        found
     }
 
     /// The part of `value` that the set is of: its leaves with all that is in them, items of keyed lists with their keys,

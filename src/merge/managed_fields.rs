@@ -14,6 +14,16 @@ pub enum Operation {
     Update,
 }
 
+impl Operation {
+    /// As managedFields has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Apply => "Apply",
+            Self::Update => "Update",
+        }
+    }
+}
+
 /// What one manager owns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ManagerEntry {

@@ -1,7 +1,7 @@
-//! Server-side apply's bookkeeping as data: which manager owns which fields, which values stand there, and how two
-//! values differ, with items of keyed lists matched by their keys.
+//! Server-side apply as a function: what a write makes of an object, who then owns which field, and what is a conflict; how
+//! two values differ, with items of keyed lists matched by their keys.
 //!
-//! Everything here works on JSON and on `managedFields`; the merge itself is the server's.
+//! Everything here works on JSON, on `managedFields` and on the types of a [`crate::schema::Schema`].
 
 mod diff;
 mod digest;
@@ -11,6 +11,10 @@ mod managed_fields;
 mod patch;
 #[cfg(test)]
 mod properties;
+mod server;
+mod typed;
+mod unchanged;
+mod words;
 
 pub use diff::{FieldDiff, diff, leaves};
 pub use digest::{entry_digest, values_digest};
@@ -18,3 +22,9 @@ pub use field_set::{FieldSet, FieldsError};
 pub use list_keys::element_of;
 pub use managed_fields::{ManagedFields, ManagerEntry, Operation, our_entry};
 pub use patch::{patch, remove, set};
+pub use server::{
+    Conflict, Conflicts, Converted, ManagersError, Merged, Refused, ScaleError, Writer, apply, replicas_path, reset_fields, scale_entries,
+    scaled, update,
+};
+pub use typed::{Comparison, Duplicates, TypeError, TypeErrors, compare, fields_of, merged, reconciled, validate, without_items};
+pub use unchanged::{Reason, Rule, Verdict, unchanged};

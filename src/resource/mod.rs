@@ -19,7 +19,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Label, Origin, Severity};
 pub use key::{GroupKind, GroupVersionKind, KeyParseError, ObjectKey};
 pub use labels::{FieldManager, MANAGED_BY, PREFIX, StackIdentity};
 pub use object::{Digest, Object, ObjectError, SERVER_METADATA};
-pub use path::{FieldPath, PathElement, PathParseError};
+pub use path::{FieldPath, PathElement, PathParseError, compare_values, same_value};
 pub use pod::{PodReferences, Read};
 pub use prior::{Prior, PriorSet};
 pub use quantity::{Fraction, Quantity, QuantityError};

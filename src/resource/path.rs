@@ -7,10 +7,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// One step into a value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PathElement {
     /// A struct's field or a map's key: `f:name`.
@@ -76,6 +76,12 @@ fn holds_keys(item: &Value, keys: &BTreeMap<String, Value>) -> bool {
     })
 }
 
+impl PartialEq for PathElement {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
 impl Eq for PathElement {}
 
 impl PartialOrd for PathElement {
@@ -85,19 +91,74 @@ impl PartialOrd for PathElement {
 }
 
 impl Ord for PathElement {
+    /// The server's order of members of a set: it decides in which order conflicts are listed.
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Field(a), Self::Field(b)) => a.cmp(b),
             (Self::Index(a), Self::Index(b)) => a.cmp(b),
             (Self::Key(a), Self::Key(b)) => {
-                let text = |keys: &BTreeMap<String, Value>| -> Vec<(String, String)> {
-                    keys.iter().map(|(k, v)| (k.clone(), v.to_string())).collect()
-                };
-                text(a).cmp(&text(b))
+                let mut pairs = a.iter().zip(b);
+                let differs = pairs.find_map(|((name, value), (other_name, other_value))| {
+                    let order = name.cmp(other_name).then_with(|| compare_values(value, other_value));
+                    order.is_ne().then_some(order)
+                });
+                differs.unwrap_or_else(|| a.len().cmp(&b.len()))
             }
-            (Self::Value(a), Self::Value(b)) => a.to_string().cmp(&b.to_string()),
+            (Self::Value(a), Self::Value(b)) => compare_values(a, b),
             _ => self.rank().cmp(&other.rank()),
         }
+    }
+}
+
+/// A total order of JSON values, as the server has it: numbers by what they are worth (`1` is `1.0`), then texts, booleans,
+/// lists, maps, null.
+pub fn compare_values(a: &Value, b: &Value) -> Ordering {
+    fn rank(value: &Value) -> u8 {
+        match value {
+            Value::Number(_) => 0,
+            Value::String(_) => 1,
+            Value::Bool(_) => 2,
+            Value::Array(_) => 3,
+            Value::Object(_) => 4,
+            Value::Null => 5,
+        }
+    }
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => compare_numbers(a, b),
+        (Value::String(a), Value::String(b)) => a.cmp(b),
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+        (Value::Array(a), Value::Array(b)) => {
+            let mut pairs = a.iter().zip(b).map(|(a, b)| compare_values(a, b));
+            pairs.find(|order| order.is_ne()).unwrap_or_else(|| a.len().cmp(&b.len()))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            let mut pairs = a.iter().zip(b).map(|((name, a), (other, b))| name.cmp(other).then_with(|| compare_values(a, b)));
+            pairs.find(|order| order.is_ne()).unwrap_or_else(|| a.len().cmp(&b.len()))
+        }
+        _ => rank(a).cmp(&rank(b)),
+    }
+}
+
+fn compare_numbers(a: &Number, b: &Number) -> Ordering {
+    let whole = |number: &Number| number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+    match (whole(a), whole(b)) {
+        (Some(a), Some(b)) => a.cmp(&b),
+        _ => {
+            let (a, b) = (a.as_f64().unwrap_or_default(), b.as_f64().unwrap_or_default());
+            a.partial_cmp(&b).unwrap_or(Ordering::Equal)
+        }
+    }
+}
+
+/// Whether the two mean the same: `1` and `1.0` do.
+pub fn same_value(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(x), Value::Number(y)) => x == y || compare_numbers(x, y).is_eq(),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|((name, a), (other, b))| name == other && same_value(a, b))
+        }
+        _ => a == b,
     }
 }
 

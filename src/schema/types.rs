@@ -14,11 +14,14 @@ use crate::resource::GroupVersionKind;
 pub struct Schema {
     types: Vec<Type>,
     kinds: BTreeMap<GroupVersionKind, TypeId>,
+    /// What built-in types are called: `core.v1.PodSpec`.
+    #[serde(default)]
+    names: BTreeMap<TypeId, String>,
 }
 
 /// The number of a type within its schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct TypeId(u32);
+pub struct TypeId(pub(super) u32);
 
 /// A type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +75,9 @@ pub struct Field {
     /// It must be there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
+    /// Its zero value (`""`, 0, false, an empty list or map) says nothing, and isn't stored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub omits_zero: bool,
 }
 
 /// What a scalar is; decides which texts mean the same value.
@@ -125,11 +131,12 @@ pub struct ListKey {
 pub struct TypeRef<'s> {
     schema: &'s Schema,
     of: &'s Type,
+    id: TypeId,
 }
 
 /// What a value without a schema is.
 static ANY: Type = Type { shape: Shape::Any, nullable: true };
-static NONE: Schema = Schema { types: Vec::new(), kinds: BTreeMap::new() };
+static NONE: Schema = Schema { types: Vec::new(), kinds: BTreeMap::new(), names: BTreeMap::new() };
 
 impl Schema {
     /// The type of a kind, if it is known.
@@ -161,20 +168,40 @@ impl Schema {
         self.kinds.insert(gvk, id);
     }
 
+    /// Says what a built-in type is called.
+    pub fn call(&mut self, id: TypeId, name: impl Into<String>) {
+        self.names.insert(id, name.into());
+    }
+
+    /// Its types, in the order of their numbers.
+    pub(super) fn types(&self) -> &[Type] {
+        &self.types
+    }
+
     fn at(&self, id: TypeId) -> TypeRef<'_> {
-        TypeRef { schema: self, of: self.types.get(id.0 as usize).unwrap_or(&ANY) }
+        TypeRef { schema: self, of: self.types.get(id.0 as usize).unwrap_or(&ANY), id }
     }
 }
 
 impl<'s> TypeRef<'s> {
     /// The type of a value that no schema describes.
     pub fn any() -> TypeRef<'static> {
-        TypeRef { schema: &NONE, of: &ANY }
+        TypeRef { schema: &NONE, of: &ANY, id: TypeId(u32::MAX) }
     }
 
     /// What its values are.
     pub fn shape(self) -> &'s Shape {
         &self.of.shape
+    }
+
+    /// What a built-in type is called: `core.v1.PodSpec`.
+    pub fn name(self) -> Option<&'s str> {
+        self.schema.names.get(&self.id).map(String::as_str)
+    }
+
+    /// Its number within its schema.
+    pub fn id(self) -> TypeId {
+        self.id
     }
 
     /// Whether `null` is a value of its own.
@@ -224,7 +251,7 @@ mod tests {
     fn a_recursive_type_is_found_again_below_itself() {
         let mut schema = Schema::default();
         let id = schema.add(ANY.clone());
-        let field = Field { name: "next".to_owned(), of: id, default: None, required: false };
+        let field = Field { name: "next".to_owned(), of: id, default: None, required: false, omits_zero: false };
         let shape = Shape::Map { fields: vec![field], values: None, atomic: false, open: false, embedded: false };
         schema.set(id, Type { shape, nullable: false });
         let gvk = GroupVersionKind::from_api_version("v1", "Chain");

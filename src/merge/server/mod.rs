@@ -1,0 +1,21 @@
+//! What the API server does with managers on a write, as functions: server-side apply, any other write, and `/scale`.
+
+mod apply;
+mod cap;
+mod conflict;
+mod empty;
+mod last_applied;
+mod managers;
+mod prune;
+mod reset;
+mod scale;
+mod update;
+mod writer;
+
+pub use apply::apply;
+pub use conflict::{Conflict, Conflicts};
+pub use managers::ManagersError;
+pub use reset::reset_fields;
+pub use scale::{ScaleError, replicas_path, scale_entries, scaled};
+pub use update::update;
+pub use writer::{Converted, Merged, Refused, Writer};
