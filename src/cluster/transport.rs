@@ -79,16 +79,27 @@ impl Answer {
         let mut warnings: Vec<String> = Vec::new();
         for header in self.headers.get_all(http::header::WARNING) {
             let Ok(text) = header.to_str() else { continue };
-            let text = match text.split_once('"') {
-                Some((_, quoted)) => quoted.trim_end().trim_end_matches('"').replace("\\\"", "\"").replace("\\\\", "\\"),
-                None => text.to_owned(),
-            };
+            let text = text.split_once('"').map_or_else(|| text.to_owned(), |(_, quoted)| unquoted(quoted));
             if !warnings.contains(&text) {
                 warnings.push(text);
             }
         }
         warnings
     }
+}
+
+/// The text up to the quote that ends it; quotes in it have a backslash before them.
+fn unquoted(quoted: &str) -> String {
+    let mut text = String::new();
+    let mut characters = quoted.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => break,
+            '\\' => text.extend(characters.next()),
+            other => text.push(other),
+        }
+    }
+    text
 }
 
 /// The client, and what is known of the server's state.
@@ -251,4 +262,18 @@ fn find<'e, E: std::error::Error + 'static>(error: &'e (dyn std::error::Error + 
         next = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_ends_where_its_quote_ends() {
+        for (header, text) in
+            [(r#"plain""#, "plain"), (r#"level \"x\"" "a date""#, r#"level "x""#), (r#"a \\ b""#, r"a \ b"), ("open", "open")]
+        {
+            assert_eq!(unquoted(header), text);
+        }
+    }
 }

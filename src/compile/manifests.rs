@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::resource::{Desired, Diagnostic, Diagnostics, StackIdentity};
+use crate::schema::BuiltIn;
 use crate::stack::Resolved;
 
 use super::canonical;
@@ -43,7 +44,7 @@ const NAMESPACED: &[(&str, &str)] = &[
 ];
 
 /// The stack's manifests as desired objects.
-pub(super) fn objects(resolved: &Resolved, diagnostics: &mut Diagnostics) -> Vec<Desired> {
+pub(super) fn objects(resolved: &Resolved, known: &BuiltIn, diagnostics: &mut Diagnostics) -> Vec<Desired> {
     let namespaced = custom_namespaced(resolved);
     let mut objects = Vec::new();
     for manifest in &resolved.manifests {
@@ -68,7 +69,7 @@ pub(super) fn objects(resolved: &Resolved, diagnostics: &mut Diagnostics) -> Vec
         }
         object.set_label(StackIdentity::STACK, &resolved.identity.stack);
         object.set_label(StackIdentity::ENVIRONMENT, &resolved.identity.environment);
-        canonical::settle(&mut object, Some(&manifest.origin), diagnostics);
+        canonical::settle(&mut object, known, Some(&manifest.origin), diagnostics);
         objects.push(Desired::new(object, Some(manifest.origin.clone())));
     }
     objects

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::resource::{Desired, Diagnostic, Diagnostics, ObjectKey};
+use crate::schema::{BuiltIn, Minor, built_in};
 use crate::stack::Resolved;
 use crate::stack::model::WorkloadKind;
 
@@ -38,9 +39,10 @@ pub fn compile(resolved: &Resolved) -> (Vec<Desired>, Diagnostics) {
             objects.extend(of_service(&service, &neighbours, &callers, &mut diagnostics));
         }
     }
-    settle(&mut objects, &mut patches, &mut diagnostics);
-    objects.extend(manifests::objects(resolved, &mut diagnostics));
-    add_quotas(&places, &mut objects, &mut patches, &mut diagnostics);
+    let known = kubernetes(resolved);
+    settle(&mut objects, known, &mut patches, &mut diagnostics);
+    objects.extend(manifests::objects(resolved, known, &mut diagnostics));
+    add_quotas(&places, known, &mut objects, &mut patches, &mut diagnostics);
     patches.finish(&mut diagnostics);
 
     let mut objects = unique(objects, &mut diagnostics);
@@ -55,6 +57,12 @@ pub fn compile(resolved: &Resolved) -> (Vec<Desired>, Diagnostics) {
     objects.sort_by_cached_key(Desired::key);
     diagnostics.sort();
     (objects, diagnostics)
+}
+
+/// What is known of the Kubernetes that the stack is for. Never a server's own: the same stack gives the same objects everywhere.
+fn kubernetes(resolved: &Resolved) -> &'static BuiltIn {
+    let pinned = resolved.stack.kubernetes.as_deref().and_then(|version| version.parse().ok());
+    built_in(pinned.unwrap_or(Minor::DEFAULT))
 }
 
 /// Everything that one service in one place makes.
@@ -84,16 +92,22 @@ fn of_service<'a>(
 }
 
 /// Patches generated objects, then writes their values as the API server stores them.
-fn settle(objects: &mut [Desired], patches: &mut Patches<'_>, diagnostics: &mut Diagnostics) {
+fn settle(objects: &mut [Desired], known: &BuiltIn, patches: &mut Patches<'_>, diagnostics: &mut Diagnostics) {
     patches.apply(objects, diagnostics);
     for desired in objects {
         let origin = desired.declared.object.clone();
-        canonical::settle(&mut desired.object, origin.as_ref(), diagnostics);
+        canonical::settle(&mut desired.object, known, origin.as_ref(), diagnostics);
     }
 }
 
 /// Quotas count what is there, so they come last.
-fn add_quotas(places: &[PlaceContext<'_>], objects: &mut Vec<Desired>, patches: &mut Patches<'_>, diagnostics: &mut Diagnostics) {
+fn add_quotas(
+    places: &[PlaceContext<'_>],
+    known: &BuiltIn,
+    objects: &mut Vec<Desired>,
+    patches: &mut Patches<'_>,
+    diagnostics: &mut Diagnostics,
+) {
     let mut made = Vec::new();
     {
         let mut by_namespace: BTreeMap<&str, Vec<&Desired>> = BTreeMap::new();
@@ -107,7 +121,7 @@ fn add_quotas(places: &[PlaceContext<'_>], objects: &mut Vec<Desired>, patches: 
             made.extend(quota::objects(*at, content, diagnostics));
         }
     }
-    settle(&mut made, patches, diagnostics);
+    settle(&mut made, known, patches, diagnostics);
     objects.extend(made);
 }
 

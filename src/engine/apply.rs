@@ -105,7 +105,7 @@ impl Pending {
         observer: &dyn Observer,
         interrupt: watch::Receiver<Interrupt>,
     ) -> Result<Outcome, Refusal> {
-        if self.plan.findings.has_errors() {
+        if self.plan.findings.has_errors() || self.plan.lacks_rights() {
             return Err(Refusal::Failed(self.plan.findings.clone()));
         }
         let missing = self.unanswered(given);

@@ -11,7 +11,7 @@ use crate::plan::{Answer, Ask, Conflict, Lookup, Plan, PlanInput, Planner, Quest
 use crate::resource::{Desired, Diagnostic, Diagnostics, FieldManager, GroupKind, GroupVersionKind, Object, ObjectKey, PriorSet};
 use crate::state::{Binding, Holder, Lock, StateStore as _, agree};
 
-use super::{Request, Session, status};
+use super::{Request, Session, limits, rights, status};
 
 /// So many objects of one kind in one place are listed rather than read one by one.
 const LIST_FROM: usize = 6;
@@ -101,6 +101,8 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
             planner.answer(id, answer);
         }
     }
+    limits::read(cluster, &kinds, &mut planner, request.parallel_reads()).await?;
+    rights::ask(cluster, &kinds, &mut planner, request.parallel_reads()).await;
     Ok(planner.finish())
 }
 

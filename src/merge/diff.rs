@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::list_keys;
+use super::{list_keys, typed};
 use crate::resource::{FieldPath, PathElement};
+use crate::schema::{ListKind, Shape, TypeRef};
 
 /// A place that differs: what is there before (None: nothing), and after.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,18 +22,47 @@ pub struct FieldDiff {
 /// list without keys whose length changes, differ as a whole.
 pub fn diff(before: &Value, after: &Value) -> Vec<FieldDiff> {
     let mut found = Vec::new();
-    compare(&FieldPath::root(), before, after, &mut found);
+    compare(&FieldPath::root(), None, before, after, &mut found);
+    found
+}
+
+/// The same of a known type: its schema says which lists are keyed, and by what.
+pub fn diff_of(of: TypeRef<'_>, before: &Value, after: &Value) -> Vec<FieldDiff> {
+    let mut found = Vec::new();
+    compare(&FieldPath::root(), Some(of), before, after, &mut found);
     found
 }
 
 /// The value's leaves: scalars, empty containers and lists without keys.
 pub fn leaves(path: &FieldPath, value: &Value) -> Vec<(FieldPath, Value)> {
     let mut found = Vec::new();
-    collect(path, value, &mut found);
+    collect(path, None, value, &mut found);
     found
 }
 
-fn compare(path: &FieldPath, before: &Value, after: &Value, found: &mut Vec<FieldDiff>) {
+/// The same of a known type.
+pub fn leaves_of(of: TypeRef<'_>, path: &FieldPath, value: &Value) -> Vec<(FieldPath, Value)> {
+    let mut found = Vec::new();
+    collect(path, Some(of), value, &mut found);
+    found
+}
+
+/// How the items of two forms of one list are told apart, all being different; None: only by their places.
+fn elements(path: &FieldPath, of: Option<TypeRef<'_>>, before: &[Value], after: &[Value]) -> Option<(Vec<PathElement>, Vec<PathElement>)> {
+    let Some(of) = of else { return list_keys::elements(&path.0, before, after) };
+    let Shape::List { kind, .. } = of.shape() else { return None };
+    if *kind == ListKind::Atomic {
+        return None;
+    }
+    let of_all = |items: &[Value]| {
+        let found: Vec<PathElement> = items.iter().map(|item| typed::element(kind, item).ok()).collect::<Option<_>>()?;
+        let different: std::collections::BTreeSet<&PathElement> = found.iter().collect();
+        (different.len() == found.len()).then_some(found)
+    };
+    Some((of_all(before)?, of_all(after)?))
+}
+
+fn compare(path: &FieldPath, of: Option<TypeRef<'_>>, before: &Value, after: &Value, found: &mut Vec<FieldDiff>) {
     if before == after {
         return;
     }
@@ -44,22 +74,22 @@ fn compare(path: &FieldPath, before: &Value, after: &Value, found: &mut Vec<Fiel
             let mut names: Vec<&String> = a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))).collect();
             names.sort();
             for name in names {
-                one(&path.field(name), a.get(name), b.get(name), found);
+                one(&path.field(name), of.and_then(|of| of.field(name)), a.get(name), b.get(name), found);
             }
         }
-        (Value::Array(a), Value::Array(b)) => match list_keys::elements(&path.0, a, b) {
+        (Value::Array(a), Value::Array(b)) => match elements(path, of, a, b) {
             Some((before_keys, after_keys)) if same_order(&before_keys, &after_keys) => {
                 for (element, item) in before_keys.iter().zip(a) {
                     let other = after_keys.iter().position(|key| key == element).and_then(|index| b.get(index));
-                    one(&path.join(element.clone()), Some(item), other, found);
+                    one(&path.join(element.clone()), of.and_then(TypeRef::item), Some(item), other, found);
                 }
                 for (element, item) in after_keys.iter().zip(b).filter(|(element, _)| !before_keys.contains(element)) {
-                    one(&path.join(element.clone()), None, Some(item), found);
+                    one(&path.join(element.clone()), None, None, Some(item), found);
                 }
             }
             None if a.len() == b.len() && a.iter().chain(b).all(Value::is_object) => {
                 for (index, (x, y)) in a.iter().zip(b).enumerate() {
-                    compare(&path.join(PathElement::Index(index)), x, y, found);
+                    compare(&path.join(PathElement::Index(index)), of.and_then(TypeRef::item), x, y, found);
                 }
             }
             _ => whole(found),
@@ -68,9 +98,9 @@ fn compare(path: &FieldPath, before: &Value, after: &Value, found: &mut Vec<Fiel
     }
 }
 
-fn one(path: &FieldPath, before: Option<&Value>, after: Option<&Value>, found: &mut Vec<FieldDiff>) {
+fn one(path: &FieldPath, of: Option<TypeRef<'_>>, before: Option<&Value>, after: Option<&Value>, found: &mut Vec<FieldDiff>) {
     match (before, after) {
-        (Some(before), Some(after)) => compare(path, before, after, found),
+        (Some(before), Some(after)) => compare(path, of, before, after, found),
         (before, after) => found.push(FieldDiff { path: path.clone(), before: before.cloned(), after: after.cloned() }),
     }
 }
@@ -81,17 +111,17 @@ fn same_order(before: &[PathElement], after: &[PathElement]) -> bool {
     kept.eq(after.iter().filter(|element| before.contains(element)))
 }
 
-fn collect(path: &FieldPath, value: &Value, found: &mut Vec<(FieldPath, Value)>) {
+fn collect(path: &FieldPath, of: Option<TypeRef<'_>>, value: &Value, found: &mut Vec<(FieldPath, Value)>) {
     match value {
         Value::Object(map) if !map.is_empty() => {
             for (name, value) in map {
-                collect(&path.field(name), value, found);
+                collect(&path.field(name), of.and_then(|of| of.field(name)), value, found);
             }
         }
-        Value::Array(items) if !items.is_empty() => match list_keys::elements(&path.0, items, items) {
+        Value::Array(items) if !items.is_empty() => match elements(path, of, items, items) {
             Some((elements, _)) => {
                 for (element, item) in elements.into_iter().zip(items) {
-                    collect(&path.join(element), item, found);
+                    collect(&path.join(element), of.and_then(TypeRef::item), item, found);
                 }
             }
             None => found.push((path.clone(), value.clone())),

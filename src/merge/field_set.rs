@@ -364,10 +364,20 @@ pub(super) fn parse_element(key: &str) -> Result<PathElement, FieldsError> {
 fn print_element(element: &PathElement) -> String {
     match element {
         PathElement::Field(name) => format!("f:{name}"),
-        PathElement::Key(keys) => format!("k:{}", Value::Object(keys.iter().map(|(k, v)| (k.clone(), v.clone())).collect())),
-        PathElement::Value(value) => format!("v:{value}"),
+        PathElement::Key(keys) => format!("k:{}", json_text(&Value::Object(keys.iter().map(|(k, v)| (k.clone(), v.clone())).collect()))),
+        PathElement::Value(value) => format!("v:{}", json_text(value)),
         PathElement::Index(index) => format!("i:{index}"),
     }
+}
+
+/// JSON as the server writes it: fit to stand in HTML.
+pub(super) fn json_text(value: &Value) -> String {
+    let text = value.to_string();
+    if !text.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        return text;
+    }
+    let escapes = [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
+    escapes.iter().fold(text, |text, (character, escape)| text.replace(*character, escape))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 mod diff;
 mod digest;
 mod field_set;
+#[cfg(test)]
+mod laws;
 mod list_keys;
 mod managed_fields;
 mod patch;
@@ -16,15 +18,17 @@ mod typed;
 mod unchanged;
 mod words;
 
-pub use diff::{FieldDiff, diff, leaves};
+pub use diff::{FieldDiff, diff, diff_of, leaves, leaves_of};
 pub use digest::{entry_digest, values_digest};
 pub use field_set::{FieldSet, FieldsError};
 pub use list_keys::element_of;
 pub use managed_fields::{ManagedFields, ManagerEntry, Operation, our_entry};
 pub use patch::{patch, remove, set};
 pub use server::{
-    Conflict, Conflicts, Converted, ManagersError, Merged, Refused, ScaleError, Writer, apply, replicas_path, reset_fields, scale_entries,
-    scaled, update,
+    Conflict, Conflicts, Converted, ManagersError, Merged, Refused, ScaleError, Writer, apply, predict, replicas_path, reset_fields,
+    scale_entries, scaled, update,
 };
-pub use typed::{Comparison, Duplicates, TypeError, TypeErrors, compare, fields_of, merged, reconciled, validate, without_items};
+pub use typed::{
+    Comparison, Duplicates, TypeError, TypeErrors, compare, fields_of, merged, reconciled, refused_null, validate, without_items,
+};
 pub use unchanged::{Reason, Rule, Verdict, unchanged};

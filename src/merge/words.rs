@@ -29,7 +29,7 @@ fn shown(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         Value::String(text) => quoted(text),
         Value::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(",")),
-        Value::Object(map) => map.iter().map(|(name, value)| format!("{name}={}", shown(value))).collect(),
+        Value::Object(map) => map.iter().map(|(name, value)| format!("{name}={}", shown(value))).collect::<Vec<_>>().concat(),
         Value::Number(number) => self::number(number),
         Value::Bool(truth) => truth.to_string(),
     }

@@ -10,11 +10,11 @@ use crate::resource::{Diagnostic, Diagnostics, Edge, Object, ObjectKey, Origin, 
 use super::case::{Case, Decision};
 use super::planner::Planner;
 use super::removal::{self, Removal};
-use super::{Action, Change, Plan, PlanInput, consents, cure, moved, notes};
+use super::{Action, Change, Plan, PlanInput, consents, cure, limits, moved, notes};
 
 /// The plan.
 pub(super) fn finish(planner: Planner<'_>) -> Plan {
-    let Planner { input, mut cases, removals, counts, included, asked, mut findings, .. } = planner;
+    let Planner { input, mut cases, removals, counts, included, asked, mut findings, limits, rights, live, .. } = planner;
     for case in &mut cases {
         findings.extend(std::mem::take(&mut case.findings));
     }
@@ -23,11 +23,14 @@ pub(super) fn finish(planner: Planner<'_>) -> Plan {
     triggered(&mut cases, input.graph);
 
     let known = input.prior.objects.len().max(cases.iter().filter(|case| case.live.is_some()).count() + removals.len());
-    let mut unchanged = Vec::new();
+    let (mut unchanged, mut standing) = (Vec::new(), Vec::new());
     let mut changes = Vec::new();
     for case in cases {
         match case.decision {
-            Decision::Unchanged => unchanged.push(case.key),
+            Decision::Unchanged => {
+                unchanged.push(case.key);
+                standing.extend(case.live);
+            }
             Decision::Change(change) => changes.push(*change),
             Decision::Refused { .. } | Decision::Failed | Decision::Open => {}
         }
@@ -49,6 +52,9 @@ pub(super) fn finish(planner: Planner<'_>) -> Plan {
         }
     }
     order(&mut changes, removals, input.graph, &input);
+    let server = minor(&input.target.server_version);
+    findings.extend(limits::check(limits::Scene { changes: &changes, standing: &standing, others: &live, limits: &limits, server }));
+    findings.extend(rights.0.findings(&rights.1));
 
     let consents = consents::consents(
         &changes,
@@ -69,6 +75,12 @@ pub(super) fn finish(planner: Planner<'_>) -> Plan {
         narrowed: !input.filter.is_empty(),
         asked: asked.len(),
     }
+}
+
+/// `v1.36.3` is 36; of a version that says nothing, the newest.
+fn minor(version: &str) -> u32 {
+    let digits = version.split('.').nth(1).map(|part| part.chars().take_while(char::is_ascii_digit).collect::<String>());
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(u32::MAX)
 }
 
 /// The server's warnings, each once for all objects that one line of the stack makes.

@@ -11,6 +11,7 @@ mod cure;
 mod fields;
 mod filter;
 mod finish;
+mod limits;
 mod model;
 mod moved;
 mod notes;
@@ -19,13 +20,16 @@ mod question;
 mod record;
 mod refusal;
 mod removal;
+mod rights;
 mod scope;
 #[cfg(test)]
 mod tests;
 
 pub use change::{Action, Cause, Change, Conflict, Decided, FieldChange, Propagation, Shown, Write};
 pub use filter::Filter;
+pub use limits::Limits;
 pub use model::{Consent, ConsentKind, Plan, Summary, Target};
 pub use planner::{Lookup, PlanInput, Planner};
 pub use question::{Answer, Ask, Question};
 pub use record::record;
+pub use rights::Rights;

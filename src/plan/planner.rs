@@ -10,7 +10,8 @@ use crate::stack::model::CountOrPercent;
 
 use super::case::{Case, Surroundings};
 use super::removal::{self, Removal};
-use super::{Answer, Ask, Filter, Plan, Question, Target};
+use super::rights::Needs;
+use super::{Answer, Ask, Filter, Limits, Plan, Question, Rights, Target};
 
 /// What a plan is made of, besides what the cluster holds.
 #[derive(Debug)]
@@ -69,6 +70,10 @@ pub struct Planner<'a> {
     pub(super) included: BTreeMap<ObjectKey, ObjectKey>,
     pub(super) asked: BTreeSet<ObjectKey>,
     pub(super) findings: Diagnostics,
+    /// What binds its namespaces.
+    pub(super) limits: Limits,
+    /// What is needed to carry it out, and what of it isn't allowed.
+    pub(super) rights: (Needs, Rights),
     begun: bool,
 }
 
@@ -108,6 +113,8 @@ impl<'a> Planner<'a> {
             included: BTreeMap::new(),
             asked: BTreeSet::new(),
             findings,
+            limits: Limits::default(),
+            rights: (Needs::default(), Rights::default()),
             begun: false,
         })
     }
@@ -231,6 +238,27 @@ impl<'a> Planner<'a> {
         } else if let Some(case) = self.cases.get_mut(id) {
             case.answer(answer, &self.around);
         }
+    }
+
+    /// Once all is answered: the namespaces whose quotas and limit ranges it must know.
+    pub fn bound_namespaces(&self) -> BTreeSet<String> {
+        super::limits::namespaces(&self.cases, &self.absent)
+    }
+
+    /// What binds them.
+    pub fn limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Once all is answered: what must be allowed to carry the plan out. `plurals` are the names of the cluster's resources.
+    pub fn rights_needed(&mut self, plurals: &BTreeMap<GroupKind, String>) -> Rights {
+        self.rights.0 = Needs::of(&self.cases, &self.removals, plurals);
+        self.rights.0.rights()
+    }
+
+    /// What of it isn't.
+    pub fn missing_rights(&mut self, missing: Rights) {
+        self.rights.1 = missing;
     }
 
     /// The plan.

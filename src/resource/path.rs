@@ -141,13 +141,11 @@ pub fn compare_values(a: &Value, b: &Value) -> Ordering {
 
 fn compare_numbers(a: &Number, b: &Number) -> Ordering {
     let whole = |number: &Number| number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
-    match (whole(a), whole(b)) {
-        (Some(a), Some(b)) => a.cmp(&b),
-        _ => {
-            let (a, b) = (a.as_f64().unwrap_or_default(), b.as_f64().unwrap_or_default());
-            a.partial_cmp(&b).unwrap_or(Ordering::Equal)
-        }
+    if let (Some(a), Some(b)) = (whole(a), whole(b)) {
+        return a.cmp(&b);
     }
+    let (a, b) = (a.as_f64().unwrap_or_default(), b.as_f64().unwrap_or_default());
+    a.partial_cmp(&b).unwrap_or(Ordering::Equal)
 }
 
 /// Whether the two mean the same: `1` and `1.0` do.

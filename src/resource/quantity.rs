@@ -93,6 +93,13 @@ impl Quantity {
         Self::new(self.nanos.saturating_add(other.nanos), format)
     }
 
+    /// The difference, printed with the suffixes of the left side (of the right, where the left is nothing); may be negative.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        let format = if self.is_zero() { other.format } else { self.format };
+        Self::new(self.nanos.saturating_sub(other.nanos), format)
+    }
+
     /// So many of it.
     #[must_use]
     pub fn times(&self, factor: u64) -> Self {

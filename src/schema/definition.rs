@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use super::facts::Facts;
+use super::minor::Minor;
 use super::openapi::{Reader, SchemaError};
 use super::types::{Schema, Shape, Type};
 use crate::resource::{GroupKind, GroupVersionKind};
@@ -74,8 +76,10 @@ impl Definition {
             }
             versions.push(defined);
         }
+        // Of Kubernetes' own types there is only the metadata, which is the same in all minor versions.
+        let schema = reader.finish()?.with_facts(Facts::of(Minor::DEFAULT));
         let namespaced = spec["scope"] == "Namespaced";
-        Ok(Self { plural: text(&spec["names"]["plural"])?, kind, namespaced, versions, schema: reader.finish()? })
+        Ok(Self { plural: text(&spec["names"]["plural"])?, kind, namespaced, versions, schema })
     }
 }
 
@@ -85,7 +89,7 @@ fn own(reader: &mut Reader<'_>, of: &mut Type) {
         of.shape = Shape::Map { fields: Vec::new(), values: None, atomic: false, open: true, embedded: false };
     }
     if let Shape::Map { fields, .. } = &mut of.shape {
-        reader.add_object_fields(fields);
+        reader.add_object_fields(fields, false);
     }
 }
 

@@ -22,7 +22,12 @@ const LONGEST_CHAIN: usize = 16;
 // It is a file of ours, and tests read it: a broken one would not be found out by users.
 static OBJECT_META: LazyLock<Map<String, Value>> =
     LazyLock::new(|| serde_json::from_str(include_str!("object_meta.json")).unwrap_or_default());
+/// What the map of amounts by resource is called: requests, limits, quotas, where nothing is finer than a thousandth.
+pub(super) const RESOURCE_LIST: &str = "core.v1.ResourceList";
+
 pub(super) const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
+const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 
 /// Why something is no schema.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -208,10 +213,16 @@ impl<'d> Reader<'d> {
             return self.any();
         }
         let of = self.inline(schema, place, owner);
-        match of.shape {
-            Shape::Scalar(scalar) => self.scalar(scalar, of.nullable),
-            _ => self.add(of),
+        if let Shape::Scalar(scalar) = of.shape {
+            return self.scalar(scalar, of.nullable);
         }
+        let amounts = reference(&schema["additionalProperties"]) == Some(QUANTITY);
+        let id = self.add(of);
+        // OpenAPI doesn't name it; other maps of amounts (those of devices) are in groups of their own.
+        if amounts && short_name(owner).is_some_and(|owner| owner.starts_with("core.") || owner.starts_with("node.")) {
+            self.schema.call(id, RESOURCE_LIST);
+        }
+        id
     }
 
     fn inline(&mut self, schema: &Value, place: Place, owner: &str) -> Type {
@@ -250,7 +261,7 @@ impl<'d> Reader<'d> {
             });
         }
         if embedded {
-            self.add_object_fields(&mut fields);
+            self.add_object_fields(&mut fields, true);
         }
         let additional = &schema["additionalProperties"];
         let values = if additional.is_object() {
@@ -266,15 +277,13 @@ impl<'d> Reader<'d> {
         Shape::Map { fields, values, atomic: schema["x-kubernetes-map-type"] == "atomic", open, embedded }
     }
 
-    /// What every object has.
-    pub fn add_object_fields(&mut self, fields: &mut Vec<Field>) {
+    /// What every object has; within others it has to say what it is.
+    pub fn add_object_fields(&mut self, fields: &mut Vec<Field>, required: bool) {
         let (string, metadata) = (self.scalar(Scalar::String, false), self.named(META, None));
         for (name, of) in [("apiVersion", string), ("kind", string), ("metadata", metadata)] {
-            let known = fields.iter().position(|field| field.name == name);
-            match known.and_then(|index| fields.get_mut(index)) {
-                Some(field) => field.of = of,
-                None => fields.push(Field { name: name.to_owned(), of, default: None, required: false, omits_zero: false }),
-            }
+            fields.retain(|field| field.name != name);
+            let required = required && name != "metadata";
+            fields.push(Field { name: name.to_owned(), of, default: None, required, omits_zero: false });
         }
         fields.sort_by(|a, b| a.name.cmp(&b.name));
     }

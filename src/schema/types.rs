@@ -178,6 +178,20 @@ impl Schema {
         &self.types
     }
 
+    /// The types that have names.
+    pub(super) fn names(&self) -> impl Iterator<Item = (TypeId, &str)> {
+        self.names.iter().map(|(id, name)| (*id, name.as_str()))
+    }
+
+    /// The types that have names, and how they may be changed.
+    pub(super) fn named_mut(&mut self) -> impl Iterator<Item = (&str, &mut Type)> {
+        let Self { types, names, .. } = self;
+        types.iter_mut().enumerate().filter_map(|(index, of)| {
+            let id = TypeId(u32::try_from(index).ok()?);
+            Some((names.get(&id)?.as_str(), of))
+        })
+    }
+
     fn at(&self, id: TypeId) -> TypeRef<'_> {
         TypeRef { schema: self, of: self.types.get(id.0 as usize).unwrap_or(&ANY), id }
     }

@@ -8,4 +8,5 @@ mod drift;
 mod limits;
 #[path = "../support/mod.rs"]
 mod support;
+mod whole;
 mod world;

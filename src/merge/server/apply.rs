@@ -7,7 +7,7 @@ use super::last_applied::{allowed_conflicts, recorded};
 use super::managers::{Managers, identity, without_identity};
 use super::prune::pruned;
 use super::update::{by_todays_type, finish, remove_managers, settle, written};
-use super::writer::named;
+use super::writer::{kind_of, named};
 use super::{Conflicts, Merged, Refused, Writer};
 use crate::merge::typed::{Duplicates, fields_of, merged, validate};
 use crate::merge::{ManagerEntry, Operation};
@@ -23,25 +23,16 @@ const KUBECTL: &str = "kubectl";
 /// # Errors
 /// It refuses: conflicts, or one of the two isn't of its type.
 pub fn apply(live: Option<&Value>, configuration: &Value, by: &Writer<'_>, force: bool) -> Result<Merged, Refused> {
-    let version = configuration["apiVersion"].as_str().unwrap_or_default();
     if let Some(live) = live
         && (live["apiVersion"] != configuration["apiVersion"] || live["kind"] != configuration["kind"])
     {
-        let (group, version) = version.split_once('/').unwrap_or(("", version));
-        let kind = configuration["kind"].as_str().unwrap_or_default();
-        return Err(Refused::BadRequest(format!("invalid object type: {group}/{version}, Kind={kind}")));
+        return Err(Refused::BadRequest(format!("invalid object type: {}", kind_of(configuration))));
     }
     if configuration["metadata"].get("managedFields").is_some_and(|entries| !entries.is_null()) {
         return Err(Refused::BadRequest("metadata.managedFields must be nil".to_owned()));
     }
-    let empty;
-    let standing = match live {
-        Some(live) => live,
-        None => {
-            empty = empty_object(by.of, configuration);
-            &empty
-        }
-    };
+    let empty = live.is_none().then(|| empty_object(by.of, configuration));
+    let standing = live.or(empty.as_ref()).unwrap_or(&Value::Null);
     let mut managers = Managers::read(standing)?;
     validate(by.of, configuration, Duplicates::Refused)
         .map_err(|errors| Refused::Configuration { object: named(configuration), errors })?;

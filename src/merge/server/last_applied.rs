@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::merge::FieldSet;
+use crate::merge::field_set::json_text;
 use crate::merge::typed::{Duplicates, compare, fields_of, validate};
 use crate::schema::TypeRef;
 
@@ -26,12 +27,12 @@ pub(super) fn allowed_conflicts(live: &Value, of: TypeRef<'_>) -> FieldSet {
 
 /// Puts the configuration into the annotation, if the object has one.
 pub(super) fn recorded(object: &mut Value, configuration: &Value) {
-    let Some(annotations) = object["metadata"]["annotations"].as_object_mut() else { return };
+    let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) else { return };
     if annotations.get(ANNOTATION).and_then(Value::as_str).is_none_or(str::is_empty) {
         return;
     }
     let mut applied = configuration.clone();
-    if let Some(metadata) = applied["metadata"].as_object_mut() {
+    if let Some(metadata) = applied.get_mut("metadata").and_then(Value::as_object_mut) {
         let own = metadata.get_mut("annotations").and_then(Value::as_object_mut);
         let empty = own.map(|own| {
             own.remove(ANNOTATION);
@@ -41,7 +42,7 @@ pub(super) fn recorded(object: &mut Value, configuration: &Value) {
             metadata.insert("annotations".to_owned(), Value::Object(Map::new()));
         }
     }
-    annotations.insert(ANNOTATION.to_owned(), Value::from(format!("{applied}\n")));
+    annotations.insert(ANNOTATION.to_owned(), Value::from(json_text(&applied) + "\n"));
     let size: usize = annotations.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum();
     if size > LARGEST {
         annotations.remove(ANNOTATION);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::merge::field_set::json_text;
 use crate::merge::{FieldSet, FieldsError, ManagerEntry, Operation};
 use crate::resource::PathElement;
 
@@ -135,13 +136,9 @@ pub(super) fn identity(entry: &ManagerEntry) -> String {
         ("apiVersion", version),
         ("subresource", subresource),
     ];
-    let pairs = parts.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("\"{name}\":{}", json_text(value)));
+    let pairs =
+        parts.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("\"{name}\":{}", json_text(&Value::from(*value))));
     format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
-}
-
-/// JSON with `<`, `>` and `&` escaped.
-fn json_text(text: &str) -> String {
-    Value::from(text).to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
 /// What is in no set: the object's identity, and the server's own metadata.

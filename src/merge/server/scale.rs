@@ -55,7 +55,8 @@ pub fn scaled(parent: &Value, path: &FieldPath, replicas: i64, force: Option<boo
     let metadata =
         json!({"name": parent["metadata"]["name"], "namespace": parent["metadata"]["namespace"], "uid": parent["metadata"]["uid"]});
     let mut before = json!({"apiVersion": VERSION, "kind": "Scale", "metadata": metadata, "spec": {}, "status": {}});
-    if let Some(now) = path.get(parent) {
+    // A Scale doesn't store a zero: it is as if nothing were there.
+    if let Some(now) = path.get(parent).filter(|now| now.as_i64() != Some(0)) {
         before["spec"]["replicas"] = now.clone();
     }
     before["metadata"]["managedFields"] = Value::Array(scale_entries(parent, path)?);
@@ -64,7 +65,7 @@ pub fn scaled(parent: &Value, path: &FieldPath, replicas: i64, force: Option<boo
     let after = match force {
         None => {
             let mut wanted = before.clone();
-            wanted["spec"]["replicas"] = Value::from(replicas);
+            wanted["spec"] = if replicas == 0 { json!({}) } else { json!({"replicas": replicas}) };
             update(Some(&before), &wanted, &scale_by).object
         }
         Some(force) => {

@@ -22,14 +22,8 @@ pub fn update(live: Option<&Value>, new: &Value, by: &Writer<'_>) -> Merged {
     let is_new = live.is_none_or(|live| live["metadata"]["uid"].as_str().unwrap_or_default().is_empty());
     // Who owned what before nobody knows: nothing is recorded until the next apply.
     let tracked = !managers.is_empty() || is_new;
-    let empty;
-    let before = match live {
-        Some(live) => live,
-        None => {
-            empty = empty_object(by.of, new);
-            &empty
-        }
-    };
+    let empty = live.is_none().then(|| empty_object(by.of, new));
+    let before = live.or(empty.as_ref()).unwrap_or(&Value::Null);
     if tracked && let Some(managers) = written(before, &object, managers, by, by.manager) {
         managers.write(&mut object);
     }
@@ -144,7 +138,8 @@ pub(super) fn finish(live: Option<&Value>, mut object: Value) -> Merged {
     let values_changed = !same_apart_from_managers(live, &object);
     if !owners_changed
         && !values_changed
-        && let (Some(metadata), Some(entries)) = (object["metadata"].as_object_mut(), live["metadata"].get("managedFields"))
+        && let (Some(metadata), Some(entries)) =
+            (object.get_mut("metadata").and_then(Value::as_object_mut), live["metadata"].get("managedFields"))
     {
         // Times alone are no reason to write.
         metadata.insert("managedFields".to_owned(), entries.clone());

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Conflicts, ManagersError};
 use crate::merge::FieldSet;
 use crate::merge::typed::TypeErrors;
-use crate::resource::Object;
+use crate::resource::{FieldPath, Object};
 use crate::schema::TypeRef;
 
 /// How fields of one version of a kind are called in another one.
@@ -98,6 +98,9 @@ pub enum Refused {
         /// What is wrong with it.
         errors: TypeErrors,
     },
+    /// Of a custom kind: merging leaves a null where its type has none (422).
+    #[error("`{0}` is null, and its type has no null: what it held has all been taken out")]
+    Null(FieldPath),
     /// The managedFields that stand there can't be read (500).
     #[error("failed to decode managed fields: {0}")]
     Managers(#[from] ManagersError),
@@ -107,5 +110,12 @@ pub enum Refused {
 pub(super) fn named(object: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let metadata = &object["metadata"];
-    format!("{}/{}; {}, Kind={}", text(&metadata["namespace"]), text(&metadata["name"]), text(&object["apiVersion"]), text(&object["kind"]))
+    format!("{}/{}; {}", text(&metadata["namespace"]), text(&metadata["name"]), kind_of(object))
+}
+
+/// `apps/v1, Kind=Deployment`; of the core group `/v1, Kind=Pod`.
+pub(super) fn kind_of(object: &Value) -> String {
+    let text = |name: &str| object[name].as_str().unwrap_or_default();
+    let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+    format!("{group}/{version}, Kind={}", text("kind"))
 }

@@ -79,6 +79,8 @@ impl<'v> Walker<'v> {
         }
         match (Atom::of(of, Some(value)), value) {
             (_, Value::Null) => {}
+            // Of a custom kind the schema of such a field has no type: anything goes, until the object is validated.
+            (Atom::Scalar(Scalar::IntOrString), _) if of.name().is_none() => {}
             (Atom::Scalar(scalar), _) => self.scalar(scalar, value),
             (Atom::List { item, kind }, Value::Array(items)) => self.items(item, kind, items),
             (Atom::List { .. }, _) => self.refuse(format!("expected list, got &{{{}}}", words::plain(value))),

@@ -8,7 +8,10 @@ mod check;
 mod compare;
 mod fields;
 mod merged;
+mod nulls;
 mod reconcile;
+#[cfg(test)]
+mod tests;
 mod without;
 
 pub(super) use atom::element;
@@ -16,5 +19,6 @@ pub use check::{Duplicates, TypeError, TypeErrors, validate};
 pub use compare::{Comparison, compare};
 pub use fields::fields_of;
 pub use merged::merged;
+pub use nulls::refused_null;
 pub use reconcile::reconciled;
 pub use without::without_items;

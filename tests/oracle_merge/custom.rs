@@ -1,0 +1,106 @@
+//! Custom kinds with every list and map type, defaults, null, preserved unknown fields and rules.
+
+use serde_json::{Value, json};
+use spai::resource::FieldPath;
+
+use crate::cases::Case;
+
+const GROUP: &str = "oracle.example.dev";
+
+/// The definitions.
+pub fn definitions() -> Vec<Value> {
+    vec![
+        definition("Shape", "shapes", "Namespaced", shape(), true),
+        definition("Grain", "grains", "Namespaced", grain(), false),
+        definition("Open", "opens", "Cluster", open(), true),
+        definition("Bare", "bares", "Namespaced", json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}), false),
+    ]
+}
+
+/// The kinds.
+pub fn cases() -> Vec<Case> {
+    let case = |kind: &'static str, plural: &'static str, namespaced: bool, status: bool| Case {
+        api_version: "oracle.example.dev/v1",
+        kind,
+        plural,
+        namespaced,
+        template: None,
+        status: status.then(|| {
+            json!({"note?": {"$any": ["a", "b"]}, "replicas?": {"$any": [1, 2]},
+            "conditions?": {"$some": [{"type": "A", "status": {"$any": ["True", "False"]}}, {"type": "B", "status": "True"}]}})
+        }),
+        custom_status: status,
+        scale: None,
+        made: &[],
+    };
+    vec![
+        Case { scale: Some(FieldPath::fields(&["spec", "replicas"])), ..case("Shape", "shapes", true, true) },
+        case("Grain", "grains", true, false),
+        case("Open", "opens", false, true),
+        case("Bare", "bares", true, false),
+    ]
+}
+
+fn definition(kind: &str, plural: &str, scope: &str, schema: Value, status: bool) -> Value {
+    let mut schema = schema;
+    if status {
+        schema["properties"]["status"] = json!({"type": "object", "properties": {"note": {"type": "string"}, "replicas": {"type": "integer"},
+            "conditions": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"],
+                "items": {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}, "status": {"type": "string"}}}}}});
+    }
+    let mut version = json!({"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}});
+    if status {
+        version["subresources"] = json!({"status": {}});
+        if kind == "Shape" {
+            version["subresources"]["scale"] = json!({"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"});
+        }
+    }
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": format!("{plural}.{GROUP}")},
+        "spec": {"group": GROUP, "scope": scope, "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()}, "versions": [version]}})
+}
+
+/// Every kind of list and map, with defaults.
+fn shape() -> Value {
+    let port = json!({"type": "object", "required": ["port"], "properties": {
+        "port": {"type": "integer"}, "protocol": {"type": "string", "default": "TCP"}, "name": {"type": "string"},
+        "tags": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+        "options": {"type": "object", "additionalProperties": {"type": "string"}}}});
+    json!({"type": "object", "properties": {"spec": {"type": "object", "x-kubernetes-validations": [{"rule": "!has(self.count) || self.count < 100"}], "properties": {
+        "replicas": {"type": "integer", "default": 1},
+        "count": {"type": "integer"},
+        "ratio": {"type": "number"},
+        "flag": {"type": "boolean"},
+        "size": {"x-kubernetes-int-or-string": true},
+        "note": {"type": "string", "nullable": true},
+        "mode": {"type": "string", "default": "auto"},
+        "atomicList": {"type": "array", "x-kubernetes-list-type": "atomic", "items": {"type": "string"}},
+        "plainList": {"type": "array", "items": {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string", "default": "b"}}}},
+        "set": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+        "numbers": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "integer"}},
+        "ports": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["port", "protocol"], "items": port},
+        "map": {"type": "object", "additionalProperties": {"type": "string"}},
+        "nested": {"type": "object", "additionalProperties": {"type": "object", "properties": {"x": {"type": "integer"}, "y": {"type": "string"}}}},
+        "atomicMap": {"type": "object", "x-kubernetes-map-type": "atomic", "additionalProperties": {"type": "string"}},
+        "atomicStruct": {"type": "object", "x-kubernetes-map-type": "atomic", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}},
+    }}}})
+}
+
+/// Lists within lists, structs within structs.
+fn grain() -> Value {
+    let leaf = json!({"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}, "v": {"type": "integer"},
+        "tags": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}}}});
+    let inner = json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["id"], "items": leaf});
+    json!({"type": "object", "properties": {"groups": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
+        "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "items": inner, "on": {"type": "boolean"},
+            "deep": {"type": "object", "properties": {"a": {"type": "object", "properties": {"b": {"type": "string"}, "c": {"type": "string"}}}}}}}}, 
+        "top": {"type": "object", "properties": {"a": {"type": "object", "properties": {"b": {"type": "string"}, "c": {"type": "string"}}}}}}})
+}
+
+/// What no schema describes, and embedded objects.
+fn open() -> Value {
+    json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
+        "anything": {"x-kubernetes-preserve-unknown-fields": true},
+        "bag": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"known": {"type": "string"}}},
+        "template": {"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true},
+    }}}})
+}

@@ -1,0 +1,436 @@
+//! A write sent to the server, worked out by the function, and compared.
+
+use http::Method;
+use serde_json::{Value, json};
+use spai::merge::{self, Converted, FieldSet, ManagedFields, Merged, Refused, Verdict, Writer};
+use spai::resource::{FieldPath, Object};
+
+use crate::cases::Case;
+use crate::server::{Answer, Content, Server};
+use crate::step::{Step, Write, merge_patch};
+
+/// One object's life.
+pub struct Subject<'s> {
+    pub server: &'s Server,
+    pub case: &'s Case,
+    pub namespace: String,
+    pub name: String,
+    pub live: Option<Value>,
+}
+
+/// How a step went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Went {
+    Applied,
+    Nothing,
+    Conflict,
+    Updated,
+    Scaled,
+    Refused,
+    Mistyped,
+    /// Refused, for a null that merging has left.
+    Null,
+}
+
+impl Subject<'_> {
+    fn collection(&self) -> String {
+        self.case.collection(&self.namespace)
+    }
+
+    fn path(&self, subresource: &str) -> String {
+        format!("{}/{}{subresource}", self.collection(), self.name)
+    }
+
+    fn named(&self, value: &Value) -> Value {
+        let mut object = value.clone();
+        object["apiVersion"] = self.case.api_version.into();
+        object["kind"] = self.case.kind.into();
+        if !object["metadata"].is_object() {
+            object["metadata"] = json!({});
+        }
+        object["metadata"]["name"] = self.name.as_str().into();
+        if self.case.namespaced {
+            object["metadata"]["namespace"] = self.namespace.as_str().into();
+        }
+        object
+    }
+
+    /// Sends the step and compares. An error says how the two differ.
+    pub async fn step(&mut self, step: &Step) -> Result<Went, String> {
+        match &step.write {
+            Write::Apply { configuration, force } => self.apply(step.manager, &self.named(configuration), *force, None).await,
+            Write::ApplyStatus { configuration, force } => {
+                if self.live.is_none() {
+                    return Ok(Went::Refused);
+                }
+                let configuration = self.named(&json!({"status": configuration}));
+                self.apply(step.manager, &configuration, *force, Some("status")).await
+            }
+            Write::Scale(replicas) => self.scale(step.manager, *replicas).await,
+            write => self.update(step.manager, write).await,
+        }
+    }
+
+    async fn apply(&mut self, manager: &str, configuration: &Value, force: bool, subresource: Option<&str>) -> Result<Went, String> {
+        let of = self.server.type_of(&self.case.gvk());
+        let reset = merge::reset_fields(&self.case.group_kind(), subresource, self.case.custom_status);
+        let live = self.live.clone();
+        let by = writer(of, manager, subresource, &reset);
+        let before = now();
+        let predicted = merge::apply(live.as_ref(), configuration, &Writer { time: &before, ..by }, force);
+        let verdict = live.as_ref().filter(|_| subresource.is_none()).map(|live| merge::unchanged(live, configuration, manager, of));
+        let tail = subresource.map(|name| format!("/{name}")).unwrap_or_default();
+        let probe = match &predicted {
+            Ok(merged) => Some(self.probe(merged, &tail).await),
+            Err(_) => None,
+        };
+        let query = format!("{}?fieldManager={manager}&force={force}", self.path(&tail));
+        let answer = self.server.send(Method::PATCH, &query, Content::Apply, configuration).await;
+        if answer.is_success() {
+            self.live = Some(answer.body.clone());
+        }
+        if let (Ok(merged), 422) = (&predicted, answer.code)
+            && self.case.template.is_none()
+            && merge::refused_null(of, &merged.object).is_some()
+        {
+            return Ok(Went::Null);
+        }
+        // The order of managers depends on the second in which the server wrote.
+        let after = now();
+        let later = merge::apply(live.as_ref(), configuration, &Writer { time: &after, ..by }, force);
+        let in_time = |merged: &Merged| Some(merged.is_unchanged()) == live.as_ref().map(|live| version(live) == version(&answer.body));
+        let predicted = match (predicted, later) {
+            (Ok(merged), Ok(later)) if !in_time(&merged) && in_time(&later) => Ok(later),
+            (predicted, _) => predicted,
+        };
+        match (predicted, answer.code) {
+            (Err(Refused::Conflicts(conflicts)), 409) => {
+                same("message", conflicts.to_string(), answer.message().to_owned())?;
+                let sorted = |causes: &[Value]| {
+                    let mut causes: Vec<String> = causes.iter().map(Value::to_string).collect();
+                    causes.sort();
+                    causes
+                };
+                let theirs = answer.body["details"]["causes"].as_array().cloned().unwrap_or_default();
+                same("causes", sorted(&conflicts.causes()), sorted(&theirs))?;
+                Ok(Went::Conflict)
+            }
+            (
+                Err(
+                    error @ (Refused::Configuration { .. }
+                    | Refused::Live { .. }
+                    | Refused::BadRequest(_)
+                    | Refused::Managers(_)
+                    | Refused::Null(_)),
+                ),
+                code,
+            ) if code >= 400 => {
+                // The server lists errors in no particular order.
+                let sorted = |text: &str| {
+                    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+                    lines.sort();
+                    lines
+                };
+                same("message", sorted(&error.to_string()), sorted(answer.message()))?;
+                Ok(Went::Mistyped)
+            }
+            (Ok(merged), 200 | 201) => {
+                let probe = probe.expect("sent");
+                if !probe.is_success() {
+                    return Err(format!("applied, where what was merged is refused: {} {}", probe.code, probe.message()));
+                }
+                same_object(&probe.body, &answer.body)?;
+                same_managers(&merged.object, &answer.body)?;
+                in_order(&answer.body)?;
+                let unchanged = live.as_ref().is_some_and(|live| version(live) == version(&answer.body));
+                if merged.is_unchanged() && !unchanged {
+                    let server = live.as_ref().map(|live| merge::diff(live, &answer.body));
+                    return Err(format!("written, where nothing was to be written\n{server:?}"));
+                }
+                if unchanged && merged.owners_changed {
+                    return Err(format!("nothing written, where owners were to change\n{}", changes(live.as_ref(), &merged)));
+                }
+                if verdict == Some(Verdict::Unchanged) && !(merged.is_unchanged() && unchanged) {
+                    return Err(format!(
+                        "told to be unchanged; the function: {}, the server: {unchanged}\n{}",
+                        merged.is_unchanged(),
+                        changes(live.as_ref(), &merged)
+                    ));
+                }
+                Ok(if unchanged { Went::Nothing } else { Went::Applied })
+            }
+            (Ok(_), code @ 400..500) => {
+                let probe = probe.expect("sent");
+                if probe.code == code {
+                    Ok(Went::Refused)
+                } else {
+                    Err(format!("refused: {code} {}; not refused: {}", answer.message(), probe.code))
+                }
+            }
+            (predicted, code) => Err(format!(
+                "{code} {}, where the function says {}",
+                answer.message(),
+                predicted.map_or_else(|error| error.to_string(), |_| "that it is applied".to_owned())
+            )),
+        }
+    }
+
+    /// What the server makes of the merged object, without its merging anything.
+    async fn probe(&self, merged: &Merged, tail: &str) -> Answer {
+        let mut object = merged.object.clone();
+        object["metadata"].as_object_mut().unwrap().remove("managedFields");
+        match &self.live {
+            None => self.server.send(Method::POST, &format!("{}?dryRun=All", self.collection()), Content::Json, &object).await,
+            Some(live) => {
+                object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+                self.server.send(Method::PUT, &format!("{}?dryRun=All", self.path(tail)), Content::Json, &object).await
+            }
+        }
+    }
+
+    async fn update(&mut self, manager: &str, write: &Write) -> Result<Went, String> {
+        let (subresource, live) = (matches!(write, Write::Status(_)).then_some("status"), self.live.clone());
+        let tail = subresource.map(|name| format!("/{name}")).unwrap_or_default();
+        let path = format!("{}?fieldManager={manager}", self.path(&tail));
+        let live_managers = live.as_ref().and_then(|live| live["metadata"].get("managedFields")).cloned();
+        let mut managers = live_managers.clone();
+        let answer = match (write, &live) {
+            (Write::Put { changes, .. }, None) => {
+                managers = None;
+                let path = format!("{}?fieldManager={manager}", self.collection());
+                self.server.send(Method::POST, &path, Content::Json, &self.named(changes)).await
+            }
+            (_, None) => return Ok(Went::Refused),
+            (Write::Put { changes, with_managers }, Some(live)) => {
+                let mut object = self.named(&merge_patch(live, changes));
+                if !with_managers {
+                    object["metadata"].as_object_mut().unwrap().remove("managedFields");
+                    managers = None;
+                }
+                self.server.send(Method::PUT, &path, Content::Json, &object).await
+            }
+            (Write::Merge(changes), Some(_)) => self.server.send(Method::PATCH, &path, Content::Merge, changes).await,
+            (Write::Strategic(changes), Some(_)) => self.server.send(Method::PATCH, &path, Content::Strategic, changes).await,
+            (Write::JsonPatch(changes), Some(live)) => {
+                let merged = merge_patch(live, changes);
+                let fields =
+                    changes.as_object().unwrap().keys().filter(|name| !matches!(name.as_str(), "apiVersion" | "kind" | "metadata"));
+                let operations: Vec<Value> =
+                    fields.filter_map(|name| Some(json!({"op": "add", "path": format!("/{name}"), "value": merged.get(name)?}))).collect();
+                self.server.send(Method::PATCH, &path, Content::JsonPatch, &Value::Array(operations)).await
+            }
+            (Write::Status(status), Some(_)) => self.server.send(Method::PATCH, &path, Content::Merge, &json!({"status": status})).await,
+            (Write::ForgetManagers, Some(_)) => {
+                managers = Some(json!([{}]));
+                self.server.send(Method::PATCH, &path, Content::Merge, &json!({"metadata": {"managedFields": [{}]}})).await
+            }
+            _ => unreachable!("not an update"),
+        };
+        if !answer.is_success() {
+            // A patch that the server can't work out is not the function's matter.
+            return Ok(Went::Refused);
+        }
+        self.live = Some(answer.body.clone());
+        // What was sent, with defaults and in canonical form, is what came back, but for what the server makes itself.
+        let mut new = answer.body.clone();
+        let requested = match write {
+            Write::Put { changes, .. } if live.is_none() => Some(changes),
+            _ => None,
+        };
+        self.without_made(&mut new, requested);
+        let asked = match (write, &live) {
+            (Write::Put { changes, .. } | Write::Merge(changes) | Write::JsonPatch(changes), Some(live)) => merge_patch(live, changes),
+            (Write::Put { changes, .. }, None) | (Write::Strategic(changes), _) => changes.clone(),
+            _ => Value::Null,
+        };
+        with_empty_lists(&mut new, &asked);
+        self.with_generation(&mut new, &asked, live.as_ref().filter(|_| matches!(write, Write::Strategic(_))));
+        self.with_references(&mut new, &asked);
+        let metadata = new["metadata"].as_object_mut().unwrap();
+        metadata.remove("managedFields");
+        if let Some(managers) = managers {
+            metadata.insert("managedFields".to_owned(), managers);
+        }
+        let of = self.server.type_of(&self.case.gvk());
+        let reset = merge::reset_fields(&self.case.group_kind(), subresource, self.case.custom_status);
+        let predicted = merge::update(live.as_ref(), &new, &writer(of, manager, subresource, &reset));
+        same_managers(&predicted.object, &answer.body)?;
+        in_order(&answer.body)?;
+        if live.as_ref().is_some_and(|live| version(live) == version(&answer.body)) {
+            if predicted.owners_changed {
+                return Err("nothing written, where owners were to change".to_owned());
+            }
+            return Ok(Went::Nothing);
+        }
+        Ok(Went::Updated)
+    }
+
+    /// Takes out what the server makes, on creation, after it has written down who owns what.
+    fn without_made(&self, new: &mut Value, requested: Option<&Value>) {
+        let Some(requested) = requested else { return };
+        for path in self.case.made {
+            let path = path.parse::<FieldPath>().unwrap();
+            merge::remove(new, &path);
+            if let Some(asked) = path.get(requested) {
+                merge::set(new, &path, asked.clone());
+            }
+        }
+    }
+
+    /// A DaemonSet's generation of its template is an annotation, which the server counts up after that; without one it is 0.
+    fn with_generation(&self, new: &mut Value, asked: &Value, before: Option<&Value>) {
+        if self.case.kind == "DaemonSet" && !asked.is_null() {
+            let path = FieldPath::fields(&["metadata", "annotations", "deprecated.daemonset.template.generation"]);
+            let standing = before.and_then(|before| path.get(before)).cloned();
+            let value = path.get(asked).cloned().or(standing).unwrap_or_else(|| "0".into());
+            merge::set(new, &path, value);
+        }
+    }
+
+    /// Of a ServiceAccount's references to secrets only the names are kept, after that.
+    fn with_references(&self, new: &mut Value, asked: &Value) {
+        if self.case.kind == "ServiceAccount"
+            && let (Some(standing), Some(asked)) = (new.get_mut("secrets").and_then(Value::as_array_mut), asked["secrets"].as_array())
+        {
+            for item in standing {
+                if let Some(asked) = asked.iter().find(|asked| asked["name"] == item["name"]) {
+                    *item = asked.clone();
+                }
+            }
+        }
+    }
+
+    async fn scale(&mut self, manager: &str, replicas: i64) -> Result<Went, String> {
+        let (Some(live), Some(field)) = (self.live.clone(), self.case.scale.clone()) else { return Ok(Went::Refused) };
+        let of = self.server.type_of(&self.case.gvk());
+        let none = FieldSet::default();
+        let predicted = merge::scaled(&live, &field, replicas, None, &writer(of, manager, None, &none));
+        let path = format!("{}?fieldManager={manager}", self.path("/scale"));
+        let answer = self.server.send(Method::PATCH, &path, Content::Merge, &json!({"spec": {"replicas": replicas}})).await;
+        if !answer.is_success() {
+            return if answer.code < 500 { Ok(Went::Refused) } else { Err(format!("{} {}", answer.code, answer.message())) };
+        }
+        let now = self.server.send(Method::GET, &self.path(""), Content::Json, &Value::Null).await.body;
+        self.live = Some(now.clone());
+        let predicted = predicted.map_err(|error| format!("scaled, where the function says {error}"))?;
+        same("replicas", field.get(&predicted.object), field.get(&now))?;
+        same_managers(&predicted.object, &now)?;
+        Ok(Went::Scaled)
+    }
+}
+
+fn changes(live: Option<&Value>, merged: &Merged) -> String {
+    live.map_or(String::new(), |live| format!("{:?}", merge::diff(live, &merged.object)))
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Times are the server's; nothing here depends on them.
+pub fn writer<'a>(of: spai::schema::TypeRef<'a>, manager: &'a str, subresource: Option<&'a str>, reset: &'a FieldSet) -> Writer<'a> {
+    Writer { of, manager, subresource, reset, time: "2100-01-01T00:00:00Z", convert: &|_, _, _| Converted::Same }
+}
+
+/// A list that is always written comes back from the storage as null when it is empty: as it was asked for, it is another value.
+fn with_empty_lists(new: &mut Value, asked: &Value) {
+    match (new, asked) {
+        (new @ Value::Null, Value::Array(items)) if items.is_empty() => *new = Value::Array(Vec::new()),
+        (Value::Object(new), Value::Object(asked)) => {
+            for (name, value) in new {
+                if let Some(asked) = asked.get(name) {
+                    with_empty_lists(value, asked);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn version(object: &Value) -> &Value {
+    &object["metadata"]["resourceVersion"]
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<(), String> {
+    if ours == theirs { Ok(()) } else { Err(format!("{what}\n  ours:   {ours:?}\n  theirs: {theirs:?}")) }
+}
+
+fn same_object(ours: &Value, theirs: &Value) -> Result<(), String> {
+    let places = merge::diff(&normal(ours), &normal(theirs));
+    if places.is_empty() {
+        return Ok(());
+    }
+    let shown = |value: Option<Value>| value.map_or("nothing".to_owned(), |value| value.to_string());
+    let lines = places.into_iter().map(|place| format!("{}: {} ours, {} theirs", place.path, shown(place.before), shown(place.after)));
+    Err(format!("object\n  {}", lines.collect::<Vec<_>>().join("\n  ")))
+}
+
+/// An object without what differs from one write to the next.
+pub fn normal(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for name in ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"] {
+            metadata.remove(name);
+        }
+    }
+    // The time of its last phase.
+    if object["kind"] == "PersistentVolume"
+        && let Some(status) = object["status"].as_object_mut()
+    {
+        status.remove("lastPhaseTransitionTime");
+    }
+    if object["kind"] == "Service"
+        && let Some(spec) = object["spec"].as_object_mut()
+    {
+        spec.remove("clusterIP");
+        spec.remove("clusterIPs");
+    }
+    object
+}
+
+/// Who owns what, without times: comparable.
+fn managers(object: &Value) -> Vec<(String, bool, FieldSet)> {
+    let Ok(object) = Object::try_from(object.clone()) else { return Vec::new() };
+    let mut all: Vec<(String, bool, FieldSet)> = ManagedFields::of(&object)
+        .0
+        .into_iter()
+        .map(|entry| {
+            let name = format!("{} {:?} {} {:?}", entry.manager, entry.operation, entry.api_version, entry.subresource);
+            (name, entry.time.is_some(), entry.fields)
+        })
+        .collect();
+    all.sort_by(|a, b| (&a.0, a.2.paths().len()).cmp(&(&b.0, b.2.paths().len())));
+    all
+}
+
+fn same_managers(ours: &Value, theirs: &Value) -> Result<(), String> {
+    let (ours, theirs) = (managers(ours), managers(theirs));
+    if ours == theirs {
+        return Ok(());
+    }
+    let shown = |all: &[(String, bool, FieldSet)], others: &[(String, bool, FieldSet)]| {
+        let lines: Vec<String> = all
+            .iter()
+            .filter(|entry| !others.contains(entry))
+            .map(|(name, time, fields)| {
+                let other = others.iter().find(|(other, ..)| other == name).map(|(_, _, fields)| fields.clone()).unwrap_or_default();
+                let more: Vec<String> = fields.difference(&other).paths().iter().map(ToString::to_string).collect();
+                format!("{name}, timed {time}, more: {more:?}")
+            })
+            .collect();
+        lines.join("\n    ")
+    };
+    Err(format!("managers\n  ours:   {}\n  theirs: {}", shown(&ours, &theirs), shown(&theirs, &ours)))
+}
+
+/// The server's entries are in the order in which we would write them.
+fn in_order(object: &Value) -> Result<(), String> {
+    let entries = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+    let key = |entry: &Value| {
+        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        [text("operation"), text("time"), text("manager"), text("apiVersion"), text("subresource")]
+    };
+    let mut sorted = entries.clone();
+    sorted.sort_by_key(key);
+    same("order", sorted.iter().map(key).collect::<Vec<_>>(), entries.iter().map(key).collect::<Vec<_>>())
+}

@@ -1,0 +1,114 @@
+//! A failing sequence made as small as it still fails, and told.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use spai::merge;
+use spai::resource::FieldPath;
+
+use crate::sequences::{Failure, Sequence};
+use crate::server::Server;
+use crate::step::Write;
+
+/// Runs that a smaller failure is worth.
+const RUNS: usize = 150;
+
+/// The smallest failing sequence found, and how to run the whole again.
+pub async fn told(server: &Server, sequence: &Sequence, failure: &Failure) -> String {
+    let (small, failure) = smallest(server, sequence.clone(), failure.clone()).await;
+    let mut text = format!("\n{} differs: {}\n", small.case.kind, failure.how);
+    for (index, step) in small.steps.iter().enumerate() {
+        let _ = writeln!(text, "  {index}. {}: {}", step.manager, shown(&step.write));
+    }
+    let _ = write!(text, "again: SPAI_ORACLE_REPLAY={} cargo test --test oracle_merge sequences", sequence.seed);
+    text
+}
+
+fn shown(write: &Write) -> String {
+    match write {
+        Write::Apply { configuration, force } => format!("apply force={force} {configuration}"),
+        other => format!("{other:?}"),
+    }
+}
+
+async fn smallest(server: &Server, mut best: Sequence, mut failure: Failure) -> (Sequence, Failure) {
+    best.steps.truncate(failure.step + 1);
+    let mut runs = 0;
+    loop {
+        let mut smaller = false;
+        for candidate in candidates(&best) {
+            if runs >= RUNS {
+                return (best, failure);
+            }
+            runs += 1;
+            if let (_, _, Some(found)) = candidate.run(server, &format!("s{}-{runs}", best.seed)).await
+                && same_kind(&found.how, &failure.how)
+            {
+                best = candidate;
+                best.steps.truncate(found.step + 1);
+                failure = found;
+                smaller = true;
+                break;
+            }
+        }
+        if !smaller {
+            return (best, failure);
+        }
+    }
+}
+
+/// It still fails in the same way, if not with the same values.
+fn same_kind(a: &str, b: &str) -> bool {
+    let first = |text: &str| text.split_whitespace().next().map(str::to_owned);
+    first(a) == first(b)
+}
+
+fn candidates(of: &Sequence) -> Vec<Sequence> {
+    let mut found = Vec::new();
+    for index in (0..of.steps.len().saturating_sub(1)).rev() {
+        let mut fewer = of.clone();
+        fewer.steps.remove(index);
+        found.push(fewer);
+    }
+    for (index, step) in of.steps.iter().enumerate() {
+        let Some(value) = content(&step.write) else { continue };
+        let mut places: Vec<FieldPath> = merge::leaves(&FieldPath::root(), value).into_iter().map(|(path, _)| path).collect();
+        let larger: Vec<FieldPath> =
+            places.iter().flat_map(|path| (1..path.0.len()).map(|length| FieldPath(path.0[..length].to_vec()))).collect();
+        places.extend(larger);
+        places.sort_by_key(|path| path.0.len());
+        places.dedup();
+        for path in places {
+            let mut fewer = of.clone();
+            if let Some(value) = content_mut(&mut fewer.steps[index].write) {
+                merge::remove(value, &path);
+            }
+            found.push(fewer);
+        }
+    }
+    found
+}
+
+fn content(write: &Write) -> Option<&Value> {
+    match write {
+        Write::Apply { configuration, .. } | Write::ApplyStatus { configuration, .. } => Some(configuration),
+        Write::Put { changes: value, .. }
+        | Write::Merge(value)
+        | Write::JsonPatch(value)
+        | Write::Strategic(value)
+        | Write::Status(value) => Some(value),
+        Write::Scale(_) | Write::ForgetManagers => None,
+    }
+}
+
+fn content_mut(write: &mut Write) -> Option<&mut Value> {
+    match write {
+        Write::Apply { configuration, .. } | Write::ApplyStatus { configuration, .. } => Some(configuration),
+        Write::Put { changes: value, .. }
+        | Write::Merge(value)
+        | Write::JsonPatch(value)
+        | Write::Strategic(value)
+        | Write::Status(value) => Some(value),
+        Write::Scale(_) | Write::ForgetManagers => None,
+    }
+}
