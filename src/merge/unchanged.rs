@@ -174,6 +174,8 @@ impl Walk {
             return Err(Rule::Size.into());
         }
         match (of.shape(), wanted) {
+            // A null that is a value of its own is there, or isn't.
+            (_, Value::Null) if of.nullable() && live.is_some_and(Value::is_null) => whole_node(node, true, 0)?,
             (_, Value::Null) => return Err(Rule::NotEmpty.into()),
             (Shape::Map { atomic: false, .. } | Shape::Any, Value::Object(map)) => {
                 match live {
