@@ -116,6 +116,7 @@ pub fn refusals(live: &Object, wanted: &Object) -> Vec<Refusal> {
     }
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("", "ConfigMap" | "Secret") => changes.sealed(),
+        ("", "Node") => changes.node(),
         ("", "PersistentVolume") => changes.volume(),
         ("", "PersistentVolumeClaim") => changes.claim(),
         ("", "Pod") => changes.pod(),
@@ -123,6 +124,7 @@ pub fn refusals(live: &Object, wanted: &Object) -> Vec<Refusal> {
         ("apiextensions.k8s.io", "CustomResourceDefinition") => changes.definition(),
         ("apps", "StatefulSet") => changes.stateful_set(),
         ("batch", "Job") => changes.job(),
+        ("networking.k8s.io", "ServiceCIDR") => changes.service_addresses(),
         _ => {}
     }
     changes.found.sort();
@@ -175,8 +177,32 @@ impl Changes<'_> {
         if self.at("spec.volumeMode") {
             self.refuse("volumeMode", IMMUTABLE);
         }
+        if self.live["spec"]["nodeAffinity"].is_object() && self.at("spec.nodeAffinity") {
+            self.refuse("nodeAffinity", "field is immutable, except for updating from beta label to GA");
+        }
         if self.live["spec"]["volumeAttributesClassName"].is_string() && self.wanted["spec"]["volumeAttributesClassName"].is_null() {
             self.refuse("spec.volumeAttributesClassName", "update from non-nil value to nil is forbidden");
+        }
+    }
+
+    /// What a controller gave it once.
+    fn node(&mut self) {
+        for (field, named) in [("spec.podCIDRs", "podCIDR"), ("spec.providerID", "providerID")] {
+            let name = field.trim_start_matches("spec.");
+            if !is_nothing(&self.live["spec"][name]) && self.at(field) {
+                self.refuse(field, &format!("node updates may not change {named} except from \"\" to valid"));
+            }
+        }
+    }
+
+    /// One more of another family may come; nothing else.
+    fn service_addresses(&mut self) {
+        let (live, wanted) = (texts(&self.live["spec"]["cidrs"]), texts(&self.wanted["spec"]["cidrs"]));
+        if live.len() != wanted.len() && !(live.len() == 1 && wanted.len() == 2) {
+            return self.refuse("spec.cidrs", IMMUTABLE);
+        }
+        for index in (0..live.len()).filter(|index| live[*index] != wanted[*index]) {
+            self.refuse(&format!("spec.cidrs[{index}]"), IMMUTABLE);
         }
     }
 

@@ -44,7 +44,8 @@ pub fn same_content(a: &Object, b: &Object) -> bool {
 /// `content` with the metadata that the server keeps, and the status, of `live`.
 fn with_server_fields(content: Object, live: &Object) -> Object {
     let mut object = content;
-    let (Some(root), Some(source)) = (object.value_mut().as_object_mut(), live.value().as_object()) else { return object };
+    let live = Value::from(live.clone());
+    let (Some(root), Some(source)) = (object.value_mut().as_object_mut(), live.as_object()) else { return object };
     if let Some(status) = source.get("status") {
         root.insert("status".to_owned(), status.clone());
     }

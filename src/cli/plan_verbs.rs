@@ -7,7 +7,7 @@ use crate::resource::Diagnostics;
 
 use super::args::{self, Showing};
 use super::request::{Context, filter};
-use super::run::{ERROR, Ended, Problem, warn};
+use super::run::{ERROR, Ended, Problem, leave, warn};
 use super::stack_verbs::strictly;
 use super::terminal::Terminal;
 
@@ -25,13 +25,17 @@ pub(super) async fn plan(args: args::Plan, context: &Context, terminal: Terminal
         (_, true) => Asking::Nothing,
         _ => Asking::Changed,
     };
-    let session = open(&request, args.reading.strict, terminal).await?;
+    let session = Session::open_to_plan(&request).await.map_err(|found| Problem::from(found).within(&request.stack_dir))?;
+    say_warnings(&session, args.reading.strict, terminal)?;
     let plan = engine::plan(&session, &request).await.map_err(|found| Problem::from(found).within(&request.stack_dir))?;
     show(&plan, &session, args.showing, terminal);
-    if plan.findings.has_errors() {
-        return Ok(ERROR);
-    }
-    Ok(if args.detailed_exitcode && !plan.is_empty() { CHANGES } else { 0 })
+    let code = match plan.findings.has_errors() {
+        true => ERROR,
+        false if args.detailed_exitcode && !plan.is_empty() => CHANGES,
+        false => 0,
+    };
+    leave((plan, session));
+    Ok(code)
 }
 
 /// `spai status`; exit code 1 if anything isn't ready.

@@ -149,6 +149,11 @@ fn online(verb: impl Future<Output = Ended>) -> Ended {
     ended
 }
 
+/// Leaves something to the end of the process, which is next: taking thousands of objects apart one by one takes longer.
+pub(super) fn leave<T>(rest: T) {
+    std::mem::forget(rest);
+}
+
 /// Says what is wrong or worth knowing: on stderr for people, on stdout for programs.
 pub(super) fn explain(diagnostics: &Diagnostics, sources: Option<&Sources>, terminal: Terminal) {
     if diagnostics.0.is_empty() {

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::args::{By, Drawing, Graph, Render, Validate};
 use super::request::{Context, filter};
-use super::run::{Ended, Problem, warn};
+use super::run::{Ended, Problem, leave, warn};
 use super::terminal::Terminal;
 
 /// `spai validate`.
@@ -74,6 +74,7 @@ pub(super) fn render(args: &Render, context: &Context, terminal: Terminal) -> En
         None if terminal.json => terminal.print_json(&objects::list(&wanted, args.reveal_secrets)),
         None => terminal.print(&objects::stream(&wanted, args.reveal_secrets)),
     }
+    leave(compiled);
     Ok(0)
 }
 

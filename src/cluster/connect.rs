@@ -7,8 +7,9 @@ use std::time::Duration;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::sync::RwLock;
 
+use super::ahead::Ahead;
 use super::transport::Transport;
-use super::{ClusterError, Kinds};
+use super::{ClusterError, Kinds, wire};
 use crate::plan::Target;
 use crate::resource::Diagnostic;
 use crate::stack::model::ClusterRef;
@@ -46,6 +47,7 @@ pub type OutageObserver = Arc<dyn Fn(&Outage) + Send + Sync>;
 pub struct Cluster {
     pub(super) transport: Transport,
     pub(super) kinds: Arc<RwLock<Option<Kinds>>>,
+    pub(super) ahead: Ahead,
     context: String,
 }
 
@@ -76,21 +78,23 @@ impl Cluster {
         if goes_direct(&config.cluster_url, &exceptions) {
             config.proxy_url = None;
         }
-        let client = kube::Client::try_from(config).map_err(|error| {
-            if let kube::Error::ProxyProtocolDisabled { .. } | kube::Error::ProxyProtocolUnsupported { .. } = error {
-                let message = format!("the API server of the context `{context}` is to be reached through a proxy, which spai can't do");
-                return Diagnostic::error("cluster::proxy", message)
-                    .help("if it can be reached directly, add its host to NO_PROXY (the proxy comes from HTTPS_PROXY or the kubeconfig's `proxy-url`)");
-            }
+        if config.proxy_url.is_some() {
+            let message = format!("the API server of the context `{context}` is to be reached through a proxy, which spai can't do");
+            return Err(Diagnostic::error("cluster::proxy", message)
+                .help("if it can be reached directly, add its host to NO_PROXY (the proxy comes from HTTPS_PROXY or the kubeconfig's `proxy-url`)"));
+        }
+        // Packing and unpacking costs more than carrying the bytes within this machine.
+        config.disable_compression |= is_loopback(&config.cluster_url);
+        let client = wire::client(config).map_err(|error| {
             Diagnostic::error("cluster::configuration", format!("the context `{context}` can't be used: {}", chain(&error)))
                 .help("`kubectl --context` with the same name shows whether the kubeconfig works at all")
         })?;
-        Ok(Self { transport: Transport::new(client, options.server_timeout), kinds: Arc::default(), context })
+        Ok(Self { transport: Transport::new(client, options.server_timeout), kinds: Arc::default(), ahead: Ahead::default(), context })
     }
 
     /// A connection over a client that exists already.
     pub fn over(client: kube::Client, context: impl Into<String>, server_timeout: Duration) -> Self {
-        Self { transport: Transport::new(client, server_timeout), kinds: Arc::default(), context: context.into() }
+        Self { transport: Transport::new(client, server_timeout), kinds: Arc::default(), ahead: Ahead::default(), context: context.into() }
     }
 
     /// The same connection, telling `observer` when the server goes away and comes back.
@@ -182,13 +186,22 @@ fn default_files() -> String {
 /// Whether a proxy that the environment names isn't meant for this server: it is this machine, or among the exceptions of
 /// NO_PROXY (names, which stand for what is below them too, addresses, `*`).
 fn goes_direct(url: &http::Uri, exceptions: &str) -> bool {
-    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_lowercase();
-    let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    loopback
+    let host = host(url);
+    is_loopback(url)
         || exceptions.split(',').map(|one| one.trim().to_lowercase()).filter(|one| !one.is_empty()).any(|one| {
             let name = one.trim_start_matches('*').trim_start_matches('.');
             one == "*" || host == name || (!name.is_empty() && host.strip_suffix(name).is_some_and(|above| above.ends_with('.')))
         })
+}
+
+/// Whether the server is on this machine.
+fn is_loopback(url: &http::Uri) -> bool {
+    let host = host(url);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn host(url: &http::Uri) -> String {
+    url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_lowercase()
 }
 
 /// An error and its causes in one line, without saying anything twice.

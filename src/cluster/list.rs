@@ -4,8 +4,10 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
 use super::kinds::segment;
+use super::page::Page;
+use super::transport::Call;
 use super::{Cluster, ClusterError, Kind};
-use crate::resource::Object;
+use crate::resource::{GroupVersionKind, Object};
 
 /// Objects in one page: bounds the memory of an answer.
 const PAGE: usize = 500;
@@ -51,8 +53,16 @@ impl Cluster {
     /// # Errors
     /// The first list that fails.
     pub async fn list_many(&self, kinds: &[Kind], selector: Option<&str>, parallel: usize) -> Result<Vec<Vec<Object>>, ClusterError> {
-        let lists = kinds.iter().map(|kind| self.list(kind, selector)).collect::<Vec<_>>();
-        futures::stream::iter(lists).buffered(parallel.max(1)).try_collect().await
+        // Each in a task of its own: what one reads is parsed while others still come in.
+        let list = |kind: &Kind| {
+            let (cluster, kind, selector) = (self.clone(), kind.clone(), selector.map(str::to_owned));
+            async move {
+                let list = tokio::spawn(async move { cluster.list(&kind, selector.as_deref()).await });
+                list.await
+                    .unwrap_or_else(|error| Err(ClusterError::Unavailable { message: format!("the list broke off: {error}"), sent: false }))
+            }
+        };
+        futures::stream::iter(kinds.iter().map(list).collect::<Vec<_>>()).buffered(parallel.max(1)).try_collect().await
     }
 
     pub(super) async fn list_selected(&self, kind: &Kind, selection: Selection<'_>) -> Result<Vec<Object>, ClusterError> {
@@ -61,51 +71,44 @@ impl Cluster {
 
     /// The objects, and the resourceVersion that the list is of.
     pub(super) async fn list_at(&self, kind: &Kind, selection: Selection<'_>) -> Result<(Vec<Object>, String), ClusterError> {
-        let first = format!("{}?limit={PAGE}{}", kind.path(selection.namespace), selection.query());
+        let first = first_page(kind, selection);
+        if let Some(list) = self.ahead.take(&first).await {
+            return Ok(list);
+        }
+        match self.pages(&first, &kind.gvk, &kind.plural).await {
+            Ok(list) => Ok(list),
+            Err(error) => Err(self.unserved(&kind.group_kind(), error).await),
+        }
+    }
+
+    /// All pages of a list.
+    pub(super) async fn pages(&self, first: &str, gvk: &GroupVersionKind, plural: &str) -> Result<(Vec<Object>, String), ClusterError> {
+        let (api_version, mut path) = (gvk.api_version(), first.to_owned());
         let (mut objects, mut restarts) = (Vec::new(), 0);
-        let mut path = first.clone();
         loop {
-            let page = match self.transport.read_json(&path).await {
+            let page = match self.transport.call(&Call::get(path.as_str())).await {
                 // The pages' snapshot is too old: a half of it joined to a newer half would be of no moment at all.
                 Err(ClusterError::Other { code: 410, .. }) if restarts < RESTARTS => {
                     restarts += 1;
                     objects.clear();
-                    path.clone_from(&first);
+                    first.clone_into(&mut path);
                     continue;
                 }
-                Ok(page) => page,
-                Err(error) => return Err(self.unserved(&kind.group_kind(), error).await),
+                answer => Page::read(&answer?.body, &api_version, &gvk.kind, plural)?,
             };
-            let (next, version) = read_page(kind, page, &mut objects)?;
-            let Some(token) = next else {
+            objects.extend(page.objects);
+            let Some(token) = page.next else {
                 objects.sort_by_cached_key(Object::key);
-                return Ok((objects, version));
+                return Ok((objects, page.version));
             };
             path = format!("{first}&continue={}", segment(&token));
         }
     }
 }
 
-/// Takes the objects out of a page; gives the token of the next one, and the list's resourceVersion.
-fn read_page(kind: &Kind, mut page: Value, objects: &mut Vec<Object>) -> Result<(Option<String>, String), ClusterError> {
-    let broken = |what: String| ClusterError::Other { code: 200, reason: String::new(), message: what };
-    let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) else {
-        // An empty list of some aggregated servers is null.
-        return if page["kind"].as_str().is_some_and(|k| k.ends_with("List")) {
-            Ok((None, page["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()))
-        } else {
-            Err(broken(format!("the server's answer to a list of {} is no list", kind.plural)))
-        };
-    };
-    let api_version = kind.gvk.api_version();
-    for item in items {
-        objects.push(
-            typed(item, &api_version, &kind.gvk.kind)
-                .ok_or_else(|| broken(format!("the list of {} holds something that is no object", kind.plural)))?,
-        );
-    }
-    let token = page["metadata"]["continue"].as_str().filter(|token| !token.is_empty()).map(str::to_owned);
-    Ok((token, page["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()))
+/// The path of a list's first page.
+pub(super) fn first_page(kind: &Kind, selection: Selection<'_>) -> String {
+    format!("{}?limit={PAGE}{}", kind.path(selection.namespace), selection.query())
 }
 
 /// Items of a list don't say what they are: the list does.

@@ -5,6 +5,7 @@
 //! writes are repeated only when it is certain that they were not carried out. Errors keep the server's own words, and
 //! never the value of a secret.
 
+mod ahead;
 mod connect;
 mod diagnose;
 mod error;
@@ -16,12 +17,14 @@ pub mod lease;
 mod list;
 mod mask;
 mod ownership;
+mod page;
 mod read;
 mod rights;
 mod root;
 mod schema;
 mod transport;
 mod watch;
+mod wire;
 mod write;
 
 pub use crate::admission::symptoms::{Symptom, terminal};

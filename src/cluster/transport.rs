@@ -108,17 +108,24 @@ pub(super) struct Transport {
     client: kube::Client,
     server_timeout: Duration,
     observer: Option<OutageObserver>,
+    /// Nothing is sent again, whatever became of it.
+    hasty: bool,
     away: Arc<AtomicBool>,
 }
 
 impl Transport {
     pub fn new(client: kube::Client, server_timeout: Duration) -> Self {
-        Self { client, server_timeout, observer: None, away: Arc::default() }
+        Self { client, server_timeout, observer: None, hasty: false, away: Arc::default() }
     }
 
     pub fn observed(mut self, observer: OutageObserver) -> Self {
         self.observer = Some(observer);
         self
+    }
+
+    /// The same, giving up at once: for what somebody else reads again anyway.
+    pub fn hasty(&self) -> Self {
+        Self { hasty: true, observer: None, ..self.clone() }
     }
 
     pub fn server_timeout(&self) -> Duration {
@@ -140,6 +147,7 @@ impl Transport {
                     self.is_back();
                     return Ok(answer);
                 }
+                Err(error) if self.hasty => return Err(error),
                 Err(error) => error,
             };
             let wait = match &error {
@@ -170,8 +178,8 @@ impl Transport {
         let response = self.open(call).await?;
         let (parts, body) = response.into_parts();
         let code = parts.status.as_u16();
-        let body = match tokio::time::timeout(self.answer(), body.collect()).await {
-            Ok(Ok(body)) => body.to_bytes().to_vec(),
+        let body = match tokio::time::timeout(self.answer(), read(body)).await {
+            Ok(Ok(body)) => body,
             Ok(Err(error)) => {
                 return Err(ClusterError::Unavailable { message: format!("the server's answer broke off: {}", chain(&error)), sent: true });
             }
@@ -187,6 +195,7 @@ impl Transport {
     /// Sends a call once; the answer's body is still to be read. Not a success is no error here.
     pub async fn open(&self, call: &Call) -> Result<Response<Body>, ClusterError> {
         let limit = self.answer();
+        tracing::trace!("{} {}", call.method, call.path);
         match tokio::time::timeout(limit, self.client.send(call.request()?)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(unsent_or_lost(error)),
@@ -216,6 +225,17 @@ impl Transport {
             observer(&Outage::Back);
         }
     }
+}
+
+/// A whole body.
+async fn read(mut body: Body) -> Result<Vec<u8>, kube::Error> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes)
 }
 
 /// What the server itself calls a passing state: it is starting, or lost its storage for a moment.
@@ -253,7 +273,8 @@ fn unsent_or_lost(error: kube::Error) -> ClusterError {
     }
 }
 
-fn find<'e, E: std::error::Error + 'static>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e E> {
+/// The first of an error and its causes that is an `E`.
+pub(super) fn find<'e, E: std::error::Error + 'static>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

@@ -3,7 +3,8 @@
 //! Tables merge; lists whose items have a key (containers by name, ports by number, …) merge item by item; other lists
 //! are replaced. `"$patch" = "delete"` in an item takes it out, in a table empties its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value};
 
@@ -40,8 +41,13 @@ struct Aimed<'a> {
 /// Applies the stack's, environment's, services' and tenants' patches, in this order.
 pub(super) struct Patches<'a> {
     all: Vec<Aimed<'a>>,
-    used: Vec<bool>,
+    /// By whom they are for (kind, namespace, service): thousands of patches (one a tenant and service) meet thousands of objects.
+    by_aim: HashMap<Aim<'a>, Vec<usize>>,
+    /// Which met an object.
+    used: Vec<AtomicBool>,
 }
+
+type Aim<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
 
 impl<'a> Patches<'a> {
     pub fn of(resolved: &'a Resolved) -> Self {
@@ -67,26 +73,32 @@ impl<'a> Patches<'a> {
                 }
             }
         }
-        let used = vec![false; all.len()];
-        Self { all, used }
+        let mut by_aim: HashMap<Aim<'a>, Vec<usize>> = HashMap::new();
+        for (index, aimed) in all.iter().enumerate() {
+            by_aim.entry((aimed.patch.kind.as_str(), aimed.namespace, aimed.service)).or_default().push(index);
+        }
+        let used = all.iter().map(|_| AtomicBool::new(false)).collect();
+        Self { all, by_aim, used }
     }
 
     /// Applies what is meant for these objects.
-    pub fn apply(&mut self, objects: &mut [Desired], diagnostics: &mut Diagnostics) {
+    pub fn apply(&self, objects: &mut [Desired], diagnostics: &mut Diagnostics) {
         if self.all.is_empty() {
             return;
         }
-        // By kind: thousands of patches (one a tenant) meet thousands of objects.
-        let mut by_kind: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (index, aimed) in self.all.iter().enumerate() {
-            by_kind.entry(aimed.patch.kind.as_str()).or_default().push(index);
-        }
         for desired in objects {
-            let kind = desired.object.kind().to_owned();
-            for index in by_kind.get(kind.as_str()).into_iter().flatten() {
-                let aimed = &self.all[*index];
+            let (kind, scope) = (desired.object.kind(), &desired.scope);
+            let namespace = if kind == "Namespace" { Some(desired.object.name()) } else { desired.object.namespace() };
+            let aims = [(kind, None, None), (kind, namespace, scope.service.as_deref()), (kind, namespace, None)];
+            let mut meant: Vec<usize> = aims.iter().filter_map(|aim| self.by_aim.get(aim)).flatten().copied().collect();
+            // In the order in which they stand, whomever they are for.
+            meant.sort_unstable();
+            // Without a service or a namespace some of the aims are the same.
+            meant.dedup();
+            for index in meant {
+                let aimed = &self.all[index];
                 if aimed.is_for(desired) {
-                    self.used[*index] = true;
+                    self.used[index].store(true, Ordering::Relaxed);
                     aimed.apply(desired, diagnostics);
                 }
             }
@@ -98,7 +110,7 @@ impl<'a> Patches<'a> {
         let mut lines: BTreeMap<&Origin, (bool, &Patch)> = BTreeMap::new();
         for (aimed, used) in self.all.iter().zip(&self.used) {
             let line = lines.entry(aimed.origin).or_insert((false, aimed.patch));
-            line.0 |= used;
+            line.0 |= used.load(Ordering::Relaxed);
         }
         for (origin, (used, patch)) in lines {
             if !used {
@@ -123,13 +135,25 @@ impl Aimed<'_> {
         namespace && service && name
     }
 
+    /// Whether it writes where [`identity_of`] looks.
+    fn may_touch_identity(&self) -> bool {
+        self.patch.fields.iter().any(|(name, value)| match (name.as_str(), value) {
+            ("spec", Value::Object(spec)) => {
+                spec.keys().any(|key| matches!(key.as_str(), "selector" | "template" | "jobTemplate" | "$patch"))
+            }
+            (name, _) => matches!(name, "spec" | "apiVersion" | "kind" | "metadata" | "template" | "$patch"),
+        })
+    }
+
     fn apply(&self, desired: &mut Desired, diagnostics: &mut Diagnostics) {
-        let before = identity_of(desired);
-        let kept = desired.object.clone();
+        // Most patches can't touch it: then nothing is kept to compare with.
+        let before = self.may_touch_identity().then(|| (identity_of(desired), desired.object.clone()));
         let patch = Value::Object(self.patch.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect());
         let mut written = Vec::new();
         merge(desired.object.value_mut(), &patch, &FieldPath::root(), &mut written);
-        if identity_of(desired) != before {
+        if let Some((identity, kept)) = before
+            && identity_of(desired) != identity
+        {
             diagnostics.push(
                 Diagnostic::error("compile::patch_identity", format!("a patch changes what identifies {}", kept.key()))
                     .at(self.origin, "this patch")

@@ -6,6 +6,7 @@ use crate::resource::{Desired, Diagnostic, Diagnostics, ObjectKey};
 use crate::schema::{BuiltIn, Minor, built_in};
 use crate::stack::Resolved;
 use crate::stack::model::WorkloadKind;
+use crate::stack::parallel::side_by_side;
 
 use super::context::{PlaceContext, ServiceContext};
 use super::neighbours::Neighbours;
@@ -28,21 +29,17 @@ pub fn compile(resolved: &Resolved) -> (Vec<Desired>, Diagnostics) {
     let places: Vec<PlaceContext<'_>> = resolved.places.iter().map(|place| PlaceContext { resolved, place }).collect();
     let neighbours = Neighbours::of(resolved);
     let callers = Callers::of_all(&places, &neighbours);
-    let mut patches = Patches::of(resolved);
+    let patches = Patches::of(resolved);
 
-    let mut objects = Vec::new();
-    for at in &places {
-        objects.extend(tenancy::namespace(*at));
-        objects.extend(secrets::objects(*at));
-        objects.extend(network::of_place(*at));
-        for service in at.services() {
-            objects.extend(of_service(&service, &neighbours, &callers, &mut diagnostics));
-        }
-    }
     let known = kubernetes(resolved);
-    settle(&mut objects, known, &mut patches, &mut diagnostics);
+    let of_places = side_by_side(places.len(), |index| of_place(places[index], known, &neighbours, &callers, &patches));
+    let mut objects = Vec::new();
+    for (made, more) in of_places {
+        objects.extend(made);
+        diagnostics.extend(more);
+    }
     objects.extend(manifests::objects(resolved, known, &mut diagnostics));
-    add_quotas(&places, known, &mut objects, &mut patches, &mut diagnostics);
+    add_quotas(&places, known, &mut objects, &patches, &mut diagnostics);
     patches.finish(&mut diagnostics);
 
     let mut objects = unique(objects, &mut diagnostics);
@@ -63,6 +60,25 @@ pub fn compile(resolved: &Resolved) -> (Vec<Desired>, Diagnostics) {
 fn kubernetes(resolved: &Resolved) -> &'static BuiltIn {
     let pinned = resolved.stack.kubernetes.as_deref().and_then(|version| version.parse().ok());
     built_in(pinned.unwrap_or(Minor::DEFAULT))
+}
+
+/// Everything that one place makes, but for what counts the rest.
+fn of_place<'a>(
+    at: PlaceContext<'a>,
+    known: &BuiltIn,
+    neighbours: &Neighbours<'a>,
+    callers: &Callers<'a>,
+    patches: &Patches<'_>,
+) -> (Vec<Desired>, Diagnostics) {
+    let (mut objects, mut diagnostics) = (Vec::new(), Diagnostics::default());
+    objects.extend(tenancy::namespace(at));
+    objects.extend(secrets::objects(at));
+    objects.extend(network::of_place(at));
+    for service in at.services() {
+        objects.extend(of_service(&service, neighbours, callers, &mut diagnostics));
+    }
+    settle(&mut objects, known, patches, &mut diagnostics);
+    (objects, diagnostics)
 }
 
 /// Everything that one service in one place makes.
@@ -92,7 +108,7 @@ fn of_service<'a>(
 }
 
 /// Patches generated objects, then writes their values as the API server stores them.
-fn settle(objects: &mut [Desired], known: &BuiltIn, patches: &mut Patches<'_>, diagnostics: &mut Diagnostics) {
+fn settle(objects: &mut [Desired], known: &BuiltIn, patches: &Patches<'_>, diagnostics: &mut Diagnostics) {
     patches.apply(objects, diagnostics);
     for desired in objects {
         let origin = desired.declared.object.clone();
@@ -105,7 +121,7 @@ fn add_quotas(
     places: &[PlaceContext<'_>],
     known: &BuiltIn,
     objects: &mut Vec<Desired>,
-    patches: &mut Patches<'_>,
+    patches: &Patches<'_>,
     diagnostics: &mut Diagnostics,
 ) {
     let mut made = Vec::new();

@@ -69,9 +69,9 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
     let kinds = kinds.map_err(Diagnostic::from)?;
     let inventory = inventory.map_err(Diagnostic::from)?.map(|stored| stored.inventory);
     // After the inventory: a run that ends meanwhile leaves a state that is newer than it, never an older one.
-    let (head, snapshot) = (session.store.head()?, session.store.load()?);
+    let snapshot = session.store.load()?;
     bound_here(snapshot.binding.as_ref(), &session.binding(&target.cluster_uid), &target)?;
-    agree(head.as_ref(), inventory.as_ref())?;
+    agree(snapshot.head.as_ref(), inventory.as_ref())?;
 
     let is_stack = basis.is_none();
     let (basis_desired, basis_prior) = basis.map_or((None, None), |basis| (Some(Arc::new(basis.desired)), basis.prior));

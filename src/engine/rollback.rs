@@ -48,7 +48,7 @@ fn desired(prior: Prior, now: Option<&Desired>) -> Desired {
     Desired {
         hand_overs: hand_overs.unwrap_or_default(),
         sensitive: now.map(|now| now.sensitive.clone()).unwrap_or_default(),
-        object: prior.applied,
+        object: prior.applied.into(),
         scope: prior.scope,
         edges: prior.edges,
         declared: Declared { object: prior.origin, ..Declared::default() },

@@ -42,12 +42,15 @@ pub struct Session {
     pub key: StateKey,
 }
 
-impl Compiled {
-    /// Reads, resolves and compiles.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the stack, warnings among it.
-    pub fn read(request: &Request) -> Result<Self, Diagnostics> {
+/// A stack in one environment, before its objects are made: which cluster it is for is known.
+struct Prepared {
+    stack: Stack,
+    resolved: Resolved,
+    diagnostics: Diagnostics,
+}
+
+impl Prepared {
+    fn read(request: &Request) -> Result<Self, Diagnostics> {
         let sources = Sources::read(&request.stack_dir)?;
         let (stack, mut diagnostics) = Stack::load(sources);
         let Some(stack) = stack else { return Err(diagnostics) };
@@ -67,6 +70,11 @@ impl Compiled {
         });
         diagnostics.extend(more);
         let Some(resolved) = resolved.filter(|_| !diagnostics.has_errors()) else { return Err(sorted(diagnostics)) };
+        Ok(Self { stack, resolved, diagnostics })
+    }
+
+    fn compile(self) -> Result<Compiled, Diagnostics> {
+        let Self { stack, resolved, mut diagnostics } = self;
         let (desired, more) = compile(&resolved);
         diagnostics.extend(more);
         let graph = match ResourceGraph::build(&desired) {
@@ -80,7 +88,17 @@ impl Compiled {
         if warnings.has_errors() {
             return Err(warnings);
         }
-        Ok(Self { stack, resolved, desired: Arc::new(desired), graph, warnings })
+        Ok(Compiled { stack, resolved, desired: Arc::new(desired), graph, warnings })
+    }
+}
+
+impl Compiled {
+    /// Reads, resolves and compiles.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the stack, warnings among it.
+    pub fn read(request: &Request) -> Result<Self, Diagnostics> {
+        Prepared::read(request)?.compile()
     }
 
     /// Stack and environment.
@@ -95,15 +113,25 @@ impl Session {
     /// # Errors
     /// Everything that is wrong with the stack; or the kubeconfig, or the state's key.
     pub async fn open(request: &Request) -> Result<Self, Diagnostics> {
-        let compiled = Compiled::read(request)?;
-        let cluster = Cluster::connect(&ConnectOptions {
-            kubeconfig: request.kubeconfig.clone(),
-            context: request.context.clone(),
-            reference: compiled.resolved.cluster.clone(),
-            server_timeout: request.server_timeout,
-        })
-        .await?;
-        Ok(Self::over(compiled, cluster, request)?)
+        let prepared = Prepared::read(request)?;
+        let cluster = connect(request, &prepared.resolved).await;
+        // What is wrong with the stack comes first.
+        let compiled = prepared.compile()?;
+        Ok(Self::over(compiled, cluster?, request)?)
+    }
+
+    /// The same for who plans at once and takes no lock: while the objects are made, the cluster's are on their way.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_to_plan(request: &Request) -> Result<Self, Diagnostics> {
+        let prepared = Prepared::read(request)?;
+        let cluster = connect(request, &prepared.resolved).await;
+        if let Ok(cluster) = &cluster {
+            cluster.look_ahead(prepared.resolved.identity.clone(), prepared.resolved.root_namespace.clone());
+        }
+        let compiled = prepared.compile()?;
+        Ok(Self::over(compiled, cluster?, request)?)
     }
 
     /// The same with a connection that exists already.
@@ -131,6 +159,17 @@ impl Session {
     pub fn binding(&self, cluster_uid: &str) -> Binding {
         Binding { identity: self.identity().clone(), cluster_uid: cluster_uid.to_owned(), root_namespace: self.root_namespace().to_owned() }
     }
+}
+
+/// The connection to the environment's cluster.
+async fn connect(request: &Request, resolved: &Resolved) -> Result<Cluster, Diagnostic> {
+    let options = ConnectOptions {
+        kubeconfig: request.kubeconfig.clone(),
+        context: request.context.clone(),
+        reference: resolved.cluster.clone(),
+        server_timeout: request.server_timeout,
+    };
+    Cluster::connect(&options).await
 }
 
 fn sorted(mut diagnostics: Diagnostics) -> Diagnostics {

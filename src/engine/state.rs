@@ -144,7 +144,7 @@ mod tests {
             .unwrap();
             let digest = applied.digest();
             let prior = Prior {
-                applied,
+                applied: applied.into(),
                 desired: digest.clone(),
                 ownership: digest.clone(),
                 values: digest,

@@ -33,7 +33,8 @@ pub(super) fn answer(live: Option<&Object>, configuration: &Object, force: bool,
         time: SOMETIME,
         convert: &|_, _, _| Converted::Same,
     };
-    let merged = match merge::apply(live.map(Object::value), configuration.value(), &by, force) {
+    let whole = live.map(|live| Value::from(live.clone()));
+    let merged = match merge::apply(whole.as_ref(), configuration.value(), &by, force) {
         Ok(merged) => merged,
         Err(Refused::Conflicts(conflicts)) => return Answer::Conflict(conflicts.0.into_iter().map(conflict).collect()),
         Err(refused) => return Answer::Refused { message: refused.to_string() },

@@ -14,7 +14,7 @@ pub fn record(desired: &Desired, after: &Object, manager: &FieldManager) -> Resu
             .help("an admission webhook that rewrites metadata.managedFields does that; spai can't work with one"));
     };
     Ok(Prior {
-        applied: desired.object.clone(),
+        applied: desired.object.clone().into(),
         desired: desired.digest(),
         ownership: merge::entry_digest(entry),
         values: merge::values_digest(&entry["fieldsV1"], after.value()),

@@ -49,8 +49,8 @@ impl Desired {
 
     /// The digest of everything about it that apply acts on: the object, and what is handed over.
     pub fn digest(&self) -> Digest {
-        let hand_overs: Vec<Value> = self.hand_overs.iter().map(|h| Value::from(h.path.to_string())).collect();
-        Digest::of(&serde_json::json!([self.object.value(), hand_overs]))
+        let hand_overs: Vec<String> = self.hand_overs.iter().map(|h| h.path.to_string()).collect();
+        Digest::of(&(self.object.value(), hand_overs))
     }
 
     /// Whether the value at `path` must not be shown.

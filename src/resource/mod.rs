@@ -21,6 +21,6 @@ pub use labels::{FieldManager, MANAGED_BY, PREFIX, StackIdentity};
 pub use object::{Digest, Object, ObjectError, SERVER_METADATA};
 pub use path::{FieldPath, PathElement, PathParseError, compare_values, same_value};
 pub use pod::{PodReferences, Read};
-pub use prior::{Prior, PriorSet};
+pub use prior::{Kept, Prior, PriorSet};
 pub use quantity::{Fraction, Quantity, QuantityError};
 pub use sensitive::Sensitive;

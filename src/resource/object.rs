@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -15,9 +16,10 @@ use super::{GroupVersionKind, ObjectKey};
 pub struct Digest(pub String);
 
 impl Digest {
-    /// The digest of a JSON value.
-    pub fn of(value: &Value) -> Self {
-        Self::of_bytes(value.to_string().as_bytes())
+    /// The digest of a value as JSON.
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Self {
+        // Values and texts can always be written to memory.
+        Self::of_bytes(&serde_json::to_vec(value).unwrap_or_default())
     }
 
     /// The digest of bytes.
@@ -62,10 +64,38 @@ pub enum ObjectError {
 
 /// A Kubernetes object. It always has an `apiVersion`, a `kind` and a `metadata.name`.
 ///
+/// Of a listed object `managedFields`, which is more than half of it, stays text until somebody asks: it is in no
+/// [`Self::value`] then, but in all else ([`Self::managed_fields`], [`Self::value_mut`], comparing, serialising).
+///
 /// `Debug` prints its identity alone: objects hold secrets.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "Value", into = "Value")]
-pub struct Object(Value);
+pub struct Object {
+    value: Value,
+    managed: Option<Arc<ManagedText>>,
+}
+
+/// `metadata.managedFields` as the server wrote it, and read once it was asked for.
+struct ManagedText {
+    text: Box<str>,
+    read: OnceLock<Vec<Value>>,
+}
+
+impl ManagedText {
+    /// What can't be read is nobody's: whoever decides by it asks the server then.
+    fn read(&self) -> &[Value] {
+        self.read.get_or_init(|| serde_json::from_str(&self.text).unwrap_or_default())
+    }
+}
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.managed, &other.managed) {
+            (None, None) => self.value == other.value,
+            _ => self.whole() == other.whole(),
+        }
+    }
+}
 
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -95,35 +125,70 @@ impl TryFrom<Value> for Object {
         if !text(map.get("metadata").and_then(|m| m.get("name"))) {
             return Err(ObjectError::Missing("metadata.name"));
         }
-        Ok(Self(value))
+        Ok(Self { value, managed: None })
     }
 }
 
 impl From<Object> for Value {
-    fn from(object: Object) -> Self {
-        object.0
+    fn from(mut object: Object) -> Self {
+        object.settle();
+        object.value
     }
 }
 
 impl Object {
-    /// The whole object.
+    /// A live object whose `metadata.managedFields` (a JSON list) is given apart, and isn't in `value`.
+    ///
+    /// # Errors
+    /// As for any object.
+    pub fn with_managed_fields(value: Value, text: impl Into<Box<str>>) -> Result<Self, ObjectError> {
+        let mut object = Self::try_from(value)?;
+        object.managed = Some(Arc::new(ManagedText { text: text.into(), read: OnceLock::new() }));
+        Ok(object)
+    }
+
+    /// What stands for an object that can't be read.
+    pub(super) fn nothing() -> Self {
+        Self { value: Value::Null, managed: None }
+    }
+
+    /// `metadata.managedFields` as the server wrote it, where it wasn't read yet: for who can decide by the text.
+    pub fn managed_text(&self) -> Option<&str> {
+        self.managed.as_ref().map(|managed| &*managed.text)
+    }
+
+    /// The object; of a listed one without its managedFields.
     pub fn value(&self) -> &Value {
-        &self.0
+        &self.value
     }
 
     /// The whole object, to change. Identity must stay: use it for spec, data, labels and the like.
     pub fn value_mut(&mut self) -> &mut Value {
-        &mut self.0
+        self.settle();
+        &mut self.value
+    }
+
+    /// Puts what stands apart where it belongs.
+    fn settle(&mut self) {
+        let Some(managed) = self.managed.take() else { return };
+        if let Some(metadata) = self.value["metadata"].as_object_mut() {
+            metadata.insert("managedFields".to_owned(), Value::from(managed.read().to_vec()));
+        }
+    }
+
+    /// All of it.
+    fn whole(&self) -> Value {
+        self.clone().into()
     }
 
     /// `apps/v1`.
     pub fn api_version(&self) -> &str {
-        self.0["apiVersion"].as_str().unwrap_or_default()
+        self.value["apiVersion"].as_str().unwrap_or_default()
     }
 
     /// `Deployment`.
     pub fn kind(&self) -> &str {
-        self.0["kind"].as_str().unwrap_or_default()
+        self.value["kind"].as_str().unwrap_or_default()
     }
 
     /// Group, version and kind.
@@ -158,7 +223,7 @@ impl Object {
 
     /// `metadata.generation`, where the kind has one.
     pub fn generation(&self) -> Option<i64> {
-        self.0["metadata"]["generation"].as_i64()
+        self.value["metadata"]["generation"].as_i64()
     }
 
     /// Whether its deletion has begun.
@@ -168,17 +233,17 @@ impl Object {
 
     /// A label's value.
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.0["metadata"]["labels"].get(key)?.as_str()
+        self.value["metadata"]["labels"].get(key)?.as_str()
     }
 
     /// All labels.
     pub fn labels(&self) -> BTreeMap<&str, &str> {
-        string_map(&self.0["metadata"]["labels"])
+        string_map(&self.value["metadata"]["labels"])
     }
 
     /// An annotation's value.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.0["metadata"]["annotations"].get(key)?.as_str()
+        self.value["metadata"]["annotations"].get(key)?.as_str()
     }
 
     /// Sets a label.
@@ -193,19 +258,22 @@ impl Object {
 
     /// Whether a controller owns it (controllers copy labels to what they make, so labels alone tell nothing).
     pub fn has_controller(&self) -> bool {
-        self.0["metadata"]["ownerReferences"].as_array().is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == true))
+        self.value["metadata"]["ownerReferences"].as_array().is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == true))
     }
 
     /// `metadata.managedFields`, empty if there are none.
     pub fn managed_fields(&self) -> &[Value] {
-        self.0["metadata"]["managedFields"].as_array().map_or(&[], Vec::as_slice)
+        match &self.managed {
+            Some(managed) => managed.read(),
+            None => self.value["metadata"]["managedFields"].as_array().map_or(&[], Vec::as_slice),
+        }
     }
 
     /// What was declared of it: without status and all that the server fills in (uid, versions, times, managed fields).
     #[must_use]
     pub fn without_server_fields(&self) -> Self {
-        let mut object = self.clone();
-        if let Some(root) = object.0.as_object_mut() {
+        let mut object = Self { value: self.value.clone(), managed: None };
+        if let Some(root) = object.value.as_object_mut() {
             root.remove("status");
             if let Some(metadata) = root.get_mut("metadata").and_then(Value::as_object_mut) {
                 for field in SERVER_METADATA {
@@ -218,15 +286,15 @@ impl Object {
 
     /// The digest of the whole value.
     pub fn digest(&self) -> Digest {
-        Digest::of(&self.0)
+        if self.managed.is_some() { Digest::of(&self.whole()) } else { Digest::of(&self.value) }
     }
 
     fn meta(&self, field: &str) -> Option<&str> {
-        self.0["metadata"].get(field)?.as_str()
+        self.value["metadata"].get(field)?.as_str()
     }
 
     fn set_in(&mut self, table: &str, key: &str, value: &str) {
-        let Some(metadata) = self.0["metadata"].as_object_mut() else { return };
+        let Some(metadata) = self.value["metadata"].as_object_mut() else { return };
         let entry = metadata.entry(table).or_insert_with(|| Value::Object(Map::new()));
         if !entry.is_object() {
             *entry = Value::Object(Map::new());
@@ -250,6 +318,26 @@ mod tests {
         for bad in [json!([]), json!(null), json!({}), json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": ""}})] {
             assert!(Object::try_from(bad.clone()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn managed_fields_that_stand_apart_are_part_of_it() {
+        let plain = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "labels": {"a": "b"}}});
+        let entries = json!([{"manager": "m", "operation": "Apply", "fieldsV1": {"f:data": {}}}]);
+        let mut whole = plain.clone();
+        whole["metadata"]["managedFields"] = entries.clone();
+        let apart = Object::with_managed_fields(plain.clone(), entries.to_string()).unwrap();
+        let together = Object::try_from(whole.clone()).unwrap();
+        assert_eq!(apart.value(), &plain);
+        assert_eq!(apart.managed_fields(), together.managed_fields());
+        assert_eq!(apart, together);
+        assert_eq!(apart.digest(), together.digest());
+        assert_eq!(serde_json::to_value(&apart).unwrap(), whole);
+        assert_eq!(apart.without_server_fields(), Object::try_from(plain.clone()).unwrap());
+        let mut changed = apart.clone();
+        changed.value_mut()["metadata"]["managedFields"][0]["manager"] = json!("n");
+        assert_eq!(changed.managed_fields()[0]["manager"], "n");
+        assert!(Object::with_managed_fields(plain, "no JSON").unwrap().managed_fields().is_empty());
     }
 
     #[test]

@@ -38,49 +38,67 @@ pub enum MalformedValue {
 /// In types of Kubernetes itself: amounts, times and base64 in their one form, no nulls, no zeros where a zero says nothing.
 /// In custom resources: texts stay, nulls go where they are no values (those that a default replaces are left to `complete`).
 pub fn canonical(value: &mut Value, of: TypeRef<'_>) -> Vec<Malformed> {
-    let mut walk = Walk { path: Vec::new(), malformed: Vec::new() };
-    walk.value(value, of, false);
+    let mut walk = Walk { malformed: Vec::new() };
+    walk.value(value, of, false, At::Root);
     walk.malformed
 }
 
 struct Walk {
-    path: Vec<PathElement>,
     malformed: Vec<Malformed>,
+}
+
+/// Where the walk is; only what is malformed needs it as a path.
+#[derive(Clone, Copy)]
+enum At<'a> {
+    Root,
+    Field(&'a At<'a>, &'a str),
+    Index(&'a At<'a>, usize),
+}
+
+impl At<'_> {
+    fn path(self) -> FieldPath {
+        match self {
+            Self::Root => FieldPath::root(),
+            Self::Field(above, name) => above.path().field(name),
+            Self::Index(above, index) => above.path().join(PathElement::Index(index)),
+        }
+    }
 }
 
 impl Walk {
     /// `typed`: within a type of Kubernetes itself.
-    fn value(&mut self, value: &mut Value, of: TypeRef<'_>, typed: bool) {
+    fn value(&mut self, value: &mut Value, of: TypeRef<'_>, typed: bool, at: At<'_>) {
         let typed = typed || of.name().is_some();
         match (of.shape(), value) {
             // The content of an object that is kept as it is.
             (Shape::Map { open: true, atomic: true, .. }, _) if typed => {}
-            (Shape::Map { .. }, Value::Object(map)) => self.map(map, of, typed),
+            (Shape::Map { .. }, Value::Object(map)) => self.map(map, of, typed, at),
             (Shape::List { item, .. }, Value::Array(items)) => {
                 for (index, value) in items.iter_mut().enumerate() {
-                    self.path.push(PathElement::Index(index));
-                    self.value(value, of.of(*item), typed);
-                    self.path.pop();
+                    self.value(value, of.of(*item), typed, At::Index(&at, index));
                 }
             }
-            (Shape::Scalar(scalar), value) => self.scalar(value, *scalar),
+            (Shape::Scalar(scalar), value) => self.scalar(value, *scalar, at),
             (Shape::Any, value) => settle_numbers(value),
             _ => {}
         }
     }
 
-    fn map(&mut self, map: &mut Map<String, Value>, of: TypeRef<'_>, typed: bool) {
-        if of.name() == Some("core.v1.Secret") {
+    fn map(&mut self, map: &mut Map<String, Value>, of: TypeRef<'_>, typed: bool, at: At<'_>) {
+        let name = of.name();
+        if name == Some("core.v1.Secret") {
             secret(map);
         }
-        let in_resource_list = of.name() == Some(RESOURCE_LIST);
         for (name, value) in &mut *map {
-            let Some(of) = of.field(name) else { continue };
-            self.path.push(PathElement::Field(name.clone()));
-            self.value(value, of, typed);
-            self.path.pop();
-            if in_resource_list && let Ok(amount) = Quantity::from_json(value) {
-                *value = amount.in_resource_list().to_string().into();
+            if let Some(of) = of.field(name) {
+                self.value(value, of, typed, At::Field(&at, name));
+            }
+        }
+        if name == Some(RESOURCE_LIST) {
+            for value in map.values_mut() {
+                if let Ok(amount) = Quantity::from_json(value) {
+                    *value = amount.in_resource_list().to_string().into();
+                }
             }
         }
         map.retain(|name, value| {
@@ -93,7 +111,7 @@ impl Walk {
         });
     }
 
-    fn scalar(&mut self, value: &mut Value, scalar: Scalar) {
+    fn scalar(&mut self, value: &mut Value, scalar: Scalar, at: At<'_>) {
         let settled = match scalar {
             Scalar::Quantity if value.is_string() || value.is_number() => quantity(value),
             Scalar::Time => value.as_str().map_or(Ok(None), |text| time(text, "%Y-%m-%dT%H:%M:%SZ")),
@@ -107,7 +125,7 @@ impl Walk {
         match settled {
             Ok(Some(text)) => *value = text.into(),
             Ok(None) => {}
-            Err(error) => self.malformed.push(Malformed { path: FieldPath(self.path.clone()), error }),
+            Err(error) => self.malformed.push(Malformed { path: at.path(), error }),
         }
     }
 }

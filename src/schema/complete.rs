@@ -62,3 +62,68 @@ pub(super) fn is_zero(value: &Value) -> bool {
         Value::Object(map) => map.is_empty(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::resource::GroupVersionKind;
+    use crate::schema::{Definition, Minor, built_in};
+
+    fn completed(minor: u16, api_version: &str, kind: &str, mut value: Value) -> Value {
+        let kind = built_in(Minor::new(minor)).kind(&GroupVersionKind::from_api_version(api_version, kind)).unwrap();
+        complete(&mut value, kind);
+        let once = value.clone();
+        complete(&mut value, kind);
+        assert_eq!(value, once, "once is enough");
+        value
+    }
+
+    #[test]
+    fn a_policy_gets_its_protocol_within_an_atomic_list() {
+        let policy = completed(36, "networking.k8s.io/v1", "NetworkPolicy", json!({"spec": {"ingress": [{"ports": [{"port": 80}]}]}}));
+        let ports = json!([{"ports": [{"port": 80, "protocol": "TCP"}]}]);
+        assert_eq!(policy, json!({"spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ports}}));
+    }
+
+    #[test]
+    fn a_deployment_is_completed_down_to_its_probes() {
+        let probe = json!({"httpGet": {"port": 80}, "timeoutSeconds": 0});
+        let container = json!({"name": "c", "image": "nginx:1", "livenessProbe": probe, "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]});
+        let given = json!({"spec": {"template": {"spec": {"containers": [container]}}}});
+        let deployment = completed(36, "apps/v1", "Deployment", given);
+        assert_eq!(
+            deployment["spec"]["strategy"],
+            json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}})
+        );
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["imagePullPolicy"], "IfNotPresent");
+        assert_eq!(container["env"][0]["valueFrom"]["fieldRef"]["apiVersion"], "v1");
+        let probe = json!({"httpGet": {"port": 80, "path": "/", "scheme": "HTTP"}, "failureThreshold": 3, "periodSeconds": 10, "successThreshold": 1, "timeoutSeconds": 1});
+        assert_eq!(container["livenessProbe"], probe, "a zero that says nothing is completed as well");
+    }
+
+    #[test]
+    fn minor_versions_differ() {
+        let set =
+            |minor| completed(minor, "apps/v1", "StatefulSet", json!({"spec": {}}))["spec"]["updateStrategy"]["rollingUpdate"].clone();
+        assert_eq!((set(36), set(37)), (json!({"partition": 0}), json!({"partition": 0, "maxUnavailable": 1})));
+    }
+
+    #[test]
+    fn a_definitions_defaults_reach_into_what_they_bring() {
+        let inner = json!({"type": "object", "default": {}, "properties": {"a": {"type": "string", "default": "x"}}});
+        let spec = json!({"type": "object", "properties": {"inner": inner, "none": {"type": "string", "nullable": true, "default": "y"}}});
+        let crd = json!({"kind": "CustomResourceDefinition", "spec": {"group": "a.dev", "names": {"kind": "Widget", "plural": "widgets"},
+            "versions": [{"name": "v1", "served": true, "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}}]}});
+        let schema = Definition::read(&crd).unwrap().schema;
+        let kind = schema.kind(&GroupVersionKind::from_api_version("a.dev/v1", "Widget")).unwrap();
+        let mut value = json!({"spec": {"inner": {"a": null}, "none": null}});
+        complete(&mut value, kind);
+        assert_eq!(value, json!({"spec": {"inner": {"a": "x"}, "none": null}}));
+        let mut value = json!({"spec": {}});
+        complete(&mut value, kind);
+        assert_eq!(value, json!({"spec": {"inner": {"a": "x"}, "none": "y"}}));
+    }
+}

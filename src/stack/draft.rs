@@ -1,6 +1,7 @@
 //! Which places there are in an environment and which service runs in which: everything layered, nothing resolved yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::resource::{Diagnostic, Diagnostics, Origin};
 
@@ -29,8 +30,10 @@ pub struct Draft<'s> {
     pub tenants: BTreeMap<&'s str, &'s str>,
     /// Namespaces that services run in.
     pub places: Vec<DraftPlace<'s>>,
+    /// Where in that list the place of an owner is.
+    positions: BTreeMap<Owner<'s>, usize>,
     /// Services by place and name.
-    pub instances: BTreeMap<(usize, &'s str), Layered>,
+    pub instances: BTreeMap<(usize, &'s str), Arc<Layered>>,
     /// Services that don't run where they could, and why.
     pub absent: BTreeMap<(Owner<'s>, &'s str), Absence>,
     /// Services that the environment leaves out, and why.
@@ -95,6 +98,7 @@ impl<'s> Draft<'s> {
             tiers: BTreeMap::new(),
             tenants: BTreeMap::new(),
             places: Vec::new(),
+            positions: BTreeMap::new(),
             instances: BTreeMap::new(),
             absent: BTreeMap::new(),
             excluded: BTreeMap::new(),
@@ -140,7 +144,12 @@ impl<'s> Draft<'s> {
 
     /// The place of an owner.
     pub fn place_of(&self, owner: &Owner<'_>) -> Option<usize> {
-        self.places.iter().position(|place| place.owner == *owner)
+        self.positions.get(owner).copied()
+    }
+
+    /// The services that run in a place.
+    pub fn services_in(&self, place: usize) -> impl Iterator<Item = &'s str> {
+        self.instances.range((place, "")..(place + 1, "")).map(|((_, name), _)| *name)
     }
 
     /// Whether a tier's tenants share their services' instances.
@@ -234,6 +243,7 @@ impl<'s> Draft<'s> {
             ),
             Owner::Environment => (naming::shared_namespace(&self.root), None),
         };
+        self.positions.insert(owner.clone(), self.places.len());
         self.places.push(DraftPlace { owner, namespace, origin: origin.unwrap_or_else(|| self.file().origin.clone()) });
         self.places.len() - 1
     }
@@ -274,10 +284,17 @@ impl<'s> Draft<'s> {
                 .help("add tenants/NAME.toml, or say `scope = \"environment\"` to run it once"),
             );
         }
+        // Tenants whose files say nothing of the service have it just as their tier does.
+        let mut of_tiers: BTreeMap<Option<&'s str>, Arc<Layered>> = BTreeMap::new();
         for owner in owners {
             let tenant = if let Owner::Tenant(tenant, _) = owner { Some(tenant) } else { None };
-            let layered = self.voices(owner.tier(), tenant).service(service, file, options.strategy, diagnostics);
-            check_scope(&layered, scope, diagnostics);
+            let tenant = tenant.filter(|tenant| self.stack.tenants().get(*tenant).is_some_and(|file| says_of(&file.node, service)));
+            let mut lay = || {
+                let layered = self.voices(owner.tier(), tenant).service(service, file, options.strategy, diagnostics);
+                check_scope(&layered, scope, diagnostics);
+                Arc::new(layered)
+            };
+            let layered = if tenant.is_some() { lay() } else { of_tiers.entry(owner.tier()).or_insert_with(lay).clone() };
             // Whether it runs here is decided by values that may be references.
             let place = self.place_of(&owner);
             if let Some(absence) = self.absence(&layered, place, owner.tier(), diagnostics) {
@@ -327,9 +344,10 @@ impl<'s> Draft<'s> {
 
     /// An `unset` that removes nothing anywhere is a slip.
     fn check_unsets(&self, diagnostics: &mut Diagnostics) {
-        let all = || self.instances.values().chain(self.tiers.values());
+        let all = || self.instances.values().map(|layered| &**layered).chain(self.tiers.values());
+        let busy: BTreeSet<&Origin> = all().flat_map(|layered| &layered.busy_unsets).collect();
         for (origin, path) in all().flat_map(|layered| &layered.idle_unsets) {
-            if !all().any(|layered| layered.busy_unsets.contains(origin)) {
+            if !busy.contains(origin) {
                 diagnostics.push(
                     Diagnostic::warning("stack::idle_unset", format!("nothing to unset: no less specific layer says `{path}`"))
                         .at(origin, "removes nothing"),
@@ -350,6 +368,11 @@ impl<'s> Draft<'s> {
 
 fn not_for(tier: &str, tiers: &Node) -> Absence {
     Absence { reason: format!("is not for tier `{tier}`"), origin: tiers.origin.clone(), by_tier: true }
+}
+
+/// Whether a tenant's file says anything of a service.
+fn says_of(file: &Node, service: &str) -> bool {
+    file.get("defaults").is_some() || file.at(&["service", service]).is_some()
 }
 
 /// The scope decides how many instances there are, so it can't depend on whose they are.

@@ -1,6 +1,7 @@
 //! Lays layers over each other: tables merge key by key, everything else replaces, and what each layer said is kept.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::resource::{Diagnostic, Diagnostics, Origin};
 
@@ -26,7 +27,7 @@ pub struct Layered {
     /// The result, a table.
     pub node: Node,
     /// Who said what.
-    pub provenance: Provenance,
+    pub provenance: Arc<Provenance>,
     /// The `unset` entries that had nothing to remove: where they stand, and their paths.
     pub idle_unsets: Vec<(Origin, String)>,
     /// The `unset` entries that had.
@@ -52,7 +53,7 @@ impl Layered {
         layers.sort_by_key(|layer| layer.rank);
         let mut layered = Self {
             node: Node::empty(origin),
-            provenance: Provenance::default(),
+            provenance: Arc::default(),
             idle_unsets: Vec::new(),
             busy_unsets: Vec::new(),
             removed: BTreeMap::new(),
@@ -90,7 +91,7 @@ impl Layered {
                     self.idle_unsets.retain(|(idle, _)| *idle != origin);
                     self.busy_unsets.push(origin);
                 }
-                self.provenance.0.entry(join_path(&path)).or_default().insert(0, spoken);
+                Arc::make_mut(&mut self.provenance).0.entry(join_path(&path)).or_default().insert(0, spoken);
                 if let Some(node) = at_mut(&mut self.node, &place).filter(|_| open) {
                     insert(node, relative, chain);
                 }
@@ -125,10 +126,11 @@ impl Layered {
         self.removed.insert(path.to_vec(), origin.clone());
         let below = format!("{shown}.");
         let spoken = || Spoken { layer: layer.to_owned(), origin: origin.clone(), value: None };
-        for (_, all) in self.provenance.0.iter_mut().filter(|(path, _)| **path == shown || path.starts_with(&below)) {
+        let provenance = Arc::make_mut(&mut self.provenance);
+        for (_, all) in provenance.0.iter_mut().filter(|(path, _)| **path == shown || path.starts_with(&below)) {
             all.push(spoken());
         }
-        self.provenance.0.entry(shown).or_insert_with(|| vec![spoken()]);
+        provenance.0.entry(shown).or_insert_with(|| vec![spoken()]);
     }
 
     fn set(&mut self, Leaf { path, chain, entry }: &Leaf<'_>, layer: &str) {
@@ -150,7 +152,7 @@ impl Layered {
         }
         insert(&mut self.node, path, chain);
         let spoken = Spoken { layer: layer.to_owned(), origin: entry.node.origin.clone(), value: Some(entry.node.to_toml()) };
-        self.provenance.0.entry(join_path(path)).or_default().push(spoken);
+        Arc::make_mut(&mut self.provenance).0.entry(join_path(path)).or_default().push(spoken);
     }
 }
 
@@ -311,8 +313,6 @@ fn remove(node: &mut Node, path: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn node(file: &str, text: &str) -> Node {

@@ -26,6 +26,7 @@ mod moved;
 mod names;
 pub mod naming;
 pub mod node;
+pub mod parallel;
 mod reference;
 mod resolve;
 mod resolved;

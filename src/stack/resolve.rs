@@ -1,6 +1,7 @@
 //! A stack in one environment: layers, references, names, and at the end the typed model.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
@@ -13,6 +14,7 @@ use super::layer::{Layer, Layered};
 use super::load::Stack;
 use super::model::{Deletes, Environment, Patch, PodSecurity, StackFile, Strategy, Tenancy, Tier};
 use super::node::{Node, NodeValue};
+use super::parallel::side_by_side;
 use super::resolved::{Instance, Place, PlaceKind, Provenance, Resolved, ScopedPatch};
 use super::shape::ShapeRef;
 use super::{ResolveOptions, checks, defaults, manifest, moved, names, naming, secrets, shape};
@@ -62,7 +64,17 @@ impl Resolver<'_, '_> {
             naming::check_namespaces(&self.draft.root, namespaces, &root_origin, self.diagnostics);
         }
 
-        let mut places: Vec<Place> = (0..self.draft.places.len()).filter_map(|place| self.place(place)).collect();
+        let draft = self.draft;
+        let of_places = side_by_side(draft.places.len(), |place| {
+            let mut diagnostics = Diagnostics::default();
+            let place = Resolver { draft, diagnostics: &mut diagnostics }.place(place);
+            (place, diagnostics)
+        });
+        let mut places: Vec<Place> = Vec::with_capacity(of_places.len());
+        for (place, diagnostics) in of_places {
+            places.extend(place);
+            self.diagnostics.extend(diagnostics);
+        }
         places.sort_by(|a, b| a.namespace.cmp(&b.namespace));
         let voices = self.draft.voices(None, None);
         let section = |name: &str, diagnostics: &mut Diagnostics| voices.section(name, diagnostics);
@@ -122,8 +134,7 @@ impl Resolver<'_, '_> {
         let settings: Option<Tenancy> = self.decode(&tenancy.node, "tenancy", scope);
         let mut services = BTreeMap::new();
         let mut used = secrets::Used::default();
-        let names: Vec<&str> = draft.instances.keys().filter(|(at, _)| *at == index).map(|(_, name)| *name).collect();
-        for name in names {
+        for name in draft.services_in(index) {
             if let Some((instance, node)) = self.instance(index, name, settings.as_ref()) {
                 used.of_service(&node, &declared_secrets.node);
                 services.insert(name.to_owned(), instance);
@@ -146,7 +157,7 @@ impl Resolver<'_, '_> {
                 }
                 let own = without(file, &["defaults", "service", "secrets", "labels", "annotations", "limits", "patch"]);
                 let layer = Layer { name: format!("tenant {tenant}"), rank: 0, node: &own, service: false };
-                provenance = Layered::of(vec![layer], &file.origin, self.diagnostics).provenance;
+                provenance = Arc::unwrap_or_clone(Layered::of(vec![layer], &file.origin, self.diagnostics).provenance);
                 let kind = |file| PlaceKind::Tenant { name: (*tenant).to_owned(), tier: (*tier).to_owned(), tenant: Box::new(file) };
                 self.decode(&node, "tenant", scope).map(kind)
             }

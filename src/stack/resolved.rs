@@ -2,6 +2,7 @@
 //! value came from.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::resource::{Origin, Sensitive, StackIdentity};
 
@@ -145,7 +146,7 @@ pub struct Instance {
     /// The line that the service begins at.
     pub origin: Origin,
     /// Where each value came from.
-    pub provenance: Provenance,
+    pub provenance: Arc<Provenance>,
     /// Services that a `${service.…}` refers to, and the line.
     pub references: Vec<(String, Origin)>,
 }

@@ -191,7 +191,7 @@ impl StateStore for LocalStore {
         let record = ledger.newest();
         let sealed = self.sealed(record)?;
         drop(exclusive);
-        Ok(Snapshot { binding: Some(record.binding.clone()), prior: self.decrypt(record, &sealed)? })
+        Ok(Snapshot { binding: Some(record.binding.clone()), head: Some(ledger.head()), prior: self.decrypt(record, &sealed)? })
     }
 
     fn commit(&self, binding: &Binding, expected: u64, info: RevisionInfo, prior: &PriorSet) -> Result<(), Diagnostic> {

@@ -53,7 +53,7 @@ fn objects(revision: u64, count: usize, value: &str) -> PriorSet {
             edges: Vec::new(),
             origin: None,
             prevent_destroy: false,
-            applied,
+            applied: applied.into(),
         }
     };
     PriorSet { revision, objects: (0..count).map(prior).map(|p| (p.applied.key(), p)).collect::<BTreeMap<_, _>>() }

@@ -24,6 +24,8 @@ pub struct Binding {
 pub struct Snapshot {
     /// None before the first apply.
     pub binding: Option<Binding>,
+    /// What it stands at; None before the first apply.
+    pub head: Option<Head>,
     /// What the last apply left of each object.
     pub prior: PriorSet,
 }

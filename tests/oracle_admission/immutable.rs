@@ -279,6 +279,36 @@ fn cases(name: &str, unique: &str) -> Vec<Case> {
             ],
         ),
         (
+            wide(
+                "Node",
+                "v1",
+                json!({"spec": {"unschedulable": true, "providerID": "a://b", "podCIDR": "10.9.0.0/24", "podCIDRs": ["10.9.0.0/24"]}}),
+            ),
+            vec![
+                one("/spec/providerID", json!("a://c")),
+                vec![("/spec/podCIDR", json!("10.9.1.0/24")), ("/spec/podCIDRs", json!(["10.9.1.0/24"]))],
+                one("/spec/unschedulable", json!(false)),
+            ],
+        ),
+        (
+            of(
+                "PersistentVolume",
+                "v1",
+                None,
+                &format!("{unique}-local"),
+                json!({"spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "local": {"path": "/x"}, "storageClassName": "nobody",
+                    "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": "Exists"}]}]}}}}),
+            ),
+            vec![
+                one("/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/key", json!("b")),
+                one("/spec/local/path", json!("/y")),
+            ],
+        ),
+        (
+            wide("ServiceCIDR", "networking.k8s.io/v1", json!({"spec": {"cidrs": ["10.77.0.0/24"]}})),
+            vec![one("/spec/cidrs/0", json!("10.78.0.0/24")), one("/spec/cidrs", json!(["10.77.0.0/24", "fd00::/112"]))],
+        ),
+        (
             wide("PriorityClass", "scheduling.k8s.io/v1", json!({"value": 7})),
             vec![one("/value", json!(8)), one("/preemptionPolicy", json!("Never")), one("/description", json!("d"))],
         ),

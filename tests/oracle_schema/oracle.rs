@@ -15,8 +15,14 @@ pub async fn check(server: &Server) -> Vec<String> {
     let (known, mut wrong) = (built_in(server.minor()), Vec::new());
     let mut without: BTreeSet<String> =
         server.kinds.iter().filter(|kind| kind.verbs.contains("create")).map(|kind| kind.gvk.kind.clone()).collect();
+    // It proves that a kubelet holds a key: none of us can make one.
+    without.remove("PodCertificateRequest");
     for sample in samples() {
         without.remove(sample["kind"].as_str().unwrap());
+        // Some kinds are newer than the server.
+        if server.path_of(&sample).is_none() {
+            continue;
+        }
         let answer = match server.create(&sample, true).await {
             Ok(answer) => answer,
             Err(status) => {

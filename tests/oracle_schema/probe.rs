@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use spai::resource::GroupVersionKind;
-use spai::schema::{Facts, Immutable, Shape, TypeRef, canonical, ruled};
+use spai::schema::{Facts, Immutable, Scalar, Shape, TypeRef, canonical, ruled};
 
 use crate::normal::strip;
 use crate::samples::samples;
@@ -84,7 +84,8 @@ fn observe(object: &Value, answer: &Value, of: TypeRef<'_>, seen: &mut Seen) {
             for field in fields {
                 let (given, got) = (object.get(&field.name), answer.get(&field.name).filter(|got| !got.is_null()));
                 let inner = of.of(field.of);
-                if let (None, Some(name)) = (given, of.name()) {
+                let is_time = matches!(inner.shape(), Shape::Scalar(Scalar::Time | Scalar::MicroTime));
+                if let (None, Some(name), false) = (given, of.name(), is_time) {
                     // A struct that comes with the answer is an empty one, and what is in it are its own defaults.
                     let put = got.map(|got| if is_struct(inner) && got.is_object() { json!({}) } else { got.clone() });
                     seen.entry((name.to_owned(), field.name.clone())).or_default().insert(put.map(|put| put.to_string()));
@@ -166,6 +167,10 @@ pub async fn immutable(server: &Server, sample: &Value, of: TypeRef<'_>) -> Immu
     found
 }
 
+/// Words that say that a field can't change.
+const IMMUTABLE: [&str; 7] =
+    ["immutable", "may not change", "cannot change", "can not change", "may not be changed", "updates to", "not be updated"];
+
 /// What a refusal says of what can't change.
 fn read_refusal(found: &mut Immutable, variant: &Variant, status: &Value, of: TypeRef<'_>) {
     for cause in status["details"]["causes"].as_array().into_iter().flatten() {
@@ -181,26 +186,20 @@ fn read_refusal(found: &mut Immutable, variant: &Variant, status: &Value, of: Ty
                     .map(|name| if name.starts_with(&place) { plain(&name) } else { format!("{place}.{name}") }),
             );
             found.fields.insert(place);
-        } else if [
-            "immutable",
-            "may not change",
-            "cannot change",
-            "can not change",
-            "may not be changed",
-            "updates to",
-            "not be updated",
-            "not allowed to change",
-        ]
-        .iter()
-        .any(|words| lower.contains(words))
-        {
+        } else if IMMUTABLE.iter().any(|words| lower.contains(words)) {
             // A few refusals name no field, or one that isn't there.
             let there = place.split('.').try_fold(of, |of, name| match of.shape() {
                 Shape::List { item, .. } => of.of(*item).field(name),
                 _ => of.field(name),
             });
-            let place = if there.is_none() || place.starts_with("metadata") { plain(&variant.path.to_string()) } else { place };
-            found.fields.insert(place);
+            let changed = plain(&variant.path.to_string());
+            // A field and the list of the same (`clusterIP`, `clusterIPs`) are told of as one.
+            if there.is_none() || place.starts_with("metadata") || place.strip_prefix(&changed) == Some("s") {
+                found.fields.insert(changed);
+            }
+            if there.is_some() && !place.starts_with("metadata") {
+                found.fields.insert(place);
+            }
         }
     }
 }

@@ -46,7 +46,13 @@ impl Reader<'_> {
         let list = |kind: Kind| {
             let mut sieve = sieve.clone();
             async move {
-                let page = match self.cluster.list(&kind, Some(selector)).await {
+                // In a task of its own: what it reads is parsed while others still come in.
+                let (cluster, of, labels) = (self.cluster.clone(), kind.clone(), selector.to_owned());
+                let list = tokio::spawn(async move { cluster.list(&of, Some(&labels)).await });
+                let list = list.await.unwrap_or_else(|error| {
+                    Err(ClusterError::Unavailable { message: format!("the list broke off: {error}"), sent: false })
+                });
+                let page = match list {
                     Ok(page) => page,
                     Err(ClusterError::Forbidden { message }) if is_guarded(&kind.group_kind()) => {
                         return Ok(Listed::Closed { kind: kind.group_kind(), why: message });
