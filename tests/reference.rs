@@ -108,7 +108,7 @@ fn conforms(value: &Value, schema: &Value, root: &Value, at: &str, wrong: &mut S
 #[test]
 fn the_plans_json_is_as_its_schema_says() {
     use spai::plan::{
-        Action, Cause, Change, Conflict, Consent, ConsentKind, Decided, FieldChange, Plan, Propagation, Shown, Target, Write,
+        Action, Asking, Cause, Change, Conflict, Consent, ConsentKind, Decided, Doubt, FieldChange, Plan, Propagation, Shown, Target, Write,
     };
     use spai::resource::{Diagnostic, Diagnostics, FieldPath, ObjectKey, Origin, Scope, StackIdentity};
 
@@ -143,6 +143,8 @@ fn the_plans_json_is_as_its_schema_says() {
         decided: Decided::DryRun,
         notes: vec!["restarts 2 pods".into()],
     };
+    let doubtful = ObjectKey::new("", "ConfigMap", Some("acme"), "c");
+    let doubt = Doubt { path: path.clone(), predicted: Some(Shown::Value(1.into())), server: None };
     let plan = Plan {
         identity: StackIdentity::new("shop", "production"),
         target: Target {
@@ -154,7 +156,11 @@ fn the_plans_json_is_as_its_schema_says() {
         },
         revision: 1,
         changes: vec![change],
-        unchanged: vec![key.clone()],
+        unchanged: vec![key.clone(), doubtful.clone()],
+        confirmed: [(doubtful.clone(), Decided::Verified)].into(),
+        unknown: vec![key.clone()],
+        doubts: [(doubtful, vec![doubt.clone()]), (key.clone(), vec![doubt])].into(),
+        asking: Asking::Changed,
         findings: Diagnostics(vec![Diagnostic::error("a::b", "c").at(&origin, "d").help("e")]),
         consents: vec![Consent { kind: ConsentKind::Replace, objects: vec![key], text: "t".into() }],
         narrowed: false,

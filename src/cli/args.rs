@@ -87,7 +87,7 @@ pub(super) enum Verb {
     Schema(Schema),
     /// Says what apply would do; writes nothing
     #[command(
-        after_help = "Examples:\n  spai plan stacks/hello -e development\n  spai plan -e production --service web --detailed-exitcode\n  spai plan -e production --output json > plan.json"
+        after_help = "Examples:\n  spai plan stacks/hello -e development\n  spai plan -e production --service web --detailed-exitcode\n  spai plan -e production --output json > plan.json\n  spai plan -e production --offline        with the right to read alone"
     )]
     Plan(Plan),
     /// Makes the cluster as the stack says, or leaves it as it was
@@ -405,6 +405,12 @@ pub(super) struct Plan {
     pub(super) taking: Taking,
     #[command(flatten)]
     pub(super) showing: Showing,
+    /// Asks the server also about the objects that stay as they are
+    #[arg(long)]
+    pub(super) verify: bool,
+    /// Asks the server about none: everything is predicted from what it has
+    #[arg(long, conflicts_with = "verify")]
+    pub(super) offline: bool,
     /// Exit code 2 if there are changes
     #[arg(long)]
     pub(super) detailed_exitcode: bool,

@@ -1,7 +1,7 @@
 //! Verbs that look at the cluster and write nothing: plan, status.
 
 use crate::engine::{self, Request, Session};
-use crate::plan::Plan;
+use crate::plan::{Asking, Plan};
 use crate::report;
 use crate::resource::Diagnostics;
 
@@ -20,6 +20,11 @@ pub(super) async fn plan(args: args::Plan, context: &Context, terminal: Terminal
     request.filter = filter(&args.only);
     request.take_ownership = args.taking.take_ownership;
     request.adopt = args.taking.adopt;
+    request.asking = match (args.verify, args.offline) {
+        (true, _) => Asking::Everything,
+        (_, true) => Asking::Nothing,
+        _ => Asking::Changed,
+    };
     let session = Session::open_to_plan(&request).await.map_err(|found| Problem::from(found).within(&request.stack_dir))?;
     say_warnings(&session, args.reading.strict, terminal)?;
     let plan = engine::plan(&session, &request).await.map_err(|found| Problem::from(found).within(&request.stack_dir))?;

@@ -194,7 +194,7 @@ pub(super) async fn apply(args: args::Apply, context: &Context, terminal: Termin
     let mut request = context.online(args.folder.path(), &args.reading, &args.place)?;
     if args.dry_run {
         let args::Apply { folder, reading, place, only, taking, showing, .. } = args;
-        let plan = args::Plan { folder, reading, place, only, taking, showing, detailed_exitcode: false };
+        let plan = args::Plan { folder, reading, place, only, taking, showing, verify: false, offline: false, detailed_exitcode: false };
         terminal.say("dry run: only planned");
         return Box::pin(plan_verbs::plan(plan, context, terminal)).await;
     }

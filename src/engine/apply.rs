@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::sync::watch;
 
 use super::ground::{Ground, observed, until_lease_lost};
-use super::{Basis, Refusal, Request, Session, commit};
+use super::{Basis, Refusal, Request, Session, commit, plan};
 use crate::apply::{Ending, Failure, Interrupt, Means, Observer, Options, Outcome, Planned, Run};
 use crate::cluster::Cluster;
 use crate::plan::{Consent, ConsentKind, Plan};
@@ -56,7 +56,8 @@ pub(super) async fn begin_as(
 async fn plan_under_lock(session: &Session, request: &Request, wanted: Option<Vec<Desired>>, ground: &Ground) -> Result<Plan, Refusal> {
     ground.no_unfinished(true)?;
     let basis = wanted.map(|desired| Basis { desired, prior: None });
-    let plan = super::plan_for(session, request, basis).await?;
+    let mut plan = super::plan_for(session, request, basis).await?;
+    plan::for_writing(&mut plan);
     commit::expect_revision(ground, plan.revision)?;
     Ok(plan)
 }

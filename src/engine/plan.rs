@@ -1,20 +1,22 @@
-//! The plan: everything that it needs is read, all reads at once, and what only the server can tell is asked by dry-run.
+//! The plan: everything that it needs is read, all reads at once, and what changes is checked by the server's dry-run.
+
+mod knowledge;
+mod reader;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
-use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
+use tokio::sync::watch;
 
-use crate::cluster::{ApplyRequest, Cluster, ClusterError, Guard, Kind, Kinds, inventory};
+use self::reader::{Listed, Reader};
+use crate::cluster::{Kinds, inventory};
 use crate::graph::ResourceGraph;
-use crate::plan::{Answer, Ask, Conflict, Lookup, Plan, PlanInput, Planner, Question, Target};
-use crate::resource::{Desired, Diagnostic, Diagnostics, FieldManager, GroupKind, GroupVersionKind, Object, ObjectKey, PriorSet};
+use crate::plan::{self, Asking, Plan, PlanInput, Planner, Target};
+use crate::resource::{Desired, Diagnostic, Diagnostics, GroupVersionKind, PriorSet, Severity};
 use crate::state::{Binding, Holder, Lock, StateStore as _, agree};
 
 use super::{Request, Session, limits, rights, status};
-
-/// So many objects of one kind in one place are listed rather than read one by one.
-const LIST_FROM: usize = 6;
 
 /// What a plan is made from, where that isn't the stack as it is now: an older revision, or nothing at all.
 #[derive(Debug)]
@@ -71,27 +73,57 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
     bound_here(snapshot.binding.as_ref(), &session.binding(&target.cluster_uid), &target)?;
     agree(snapshot.head.as_ref(), inventory.as_ref())?;
 
-    let (basis_desired, basis_prior) = basis.map_or((None, None), |basis| (Some(basis.desired), basis.prior));
-    let basis_graph = basis_desired.as_deref().map(ResourceGraph::build).transpose()?;
+    let is_stack = basis.is_none();
+    let (basis_desired, basis_prior) = basis.map_or((None, None), |basis| (Some(Arc::new(basis.desired)), basis.prior));
+    let basis_graph = basis_desired.as_ref().map(|desired| ResourceGraph::build(desired)).transpose()?;
+    let desired = basis_desired.as_ref().unwrap_or(&session.compiled.desired);
     let prior = basis_prior.unwrap_or(snapshot.prior);
     let resolved = &session.compiled.resolved;
-    let input = PlanInput {
-        identity: session.identity(),
-        target,
-        desired: basis_desired.as_deref().unwrap_or(&session.compiled.desired),
-        graph: basis_graph.as_ref().unwrap_or(&session.compiled.graph),
-        prior: &prior,
-        inventory: inventory.map(|inventory| inventory.kinds).unwrap_or_default(),
-        served: served(&kinds),
-        max_deletes: resolved.deletes.max.clone(),
-        moved: if basis_desired.is_some() { &[] } else { &resolved.moved },
-        filter: &request.filter,
-        take_ownership: request.take_ownership,
-    };
-    let mut planner = Planner::new(input)?;
-    known_groups(&kinds, &planner)?;
+    let inventory = inventory.map(|inventory| inventory.kinds).unwrap_or_default();
+    let served = served(&kinds);
+
     let reader = Reader { cluster, kinds: &kinds, manager: &session.identity().field_manager(), parallel: request.parallel_reads() };
-    reader.fill(&mut planner, &session.identity().label_selector()).await?;
+    let (sieve, made) = watch::channel(None);
+    let selector = session.identity().label_selector();
+    let lists = reader.lists(plan::listed(desired, &prior, &inventory, &served), &selector, made);
+    let types = OnceLock::new();
+    // While the lists are on their way; whatever comes of it, they don't wait for ever.
+    let planner = async {
+        let sieve = sieve;
+        let (known, mutators) = tokio::join!(knowledge::types(cluster, &kinds, desired, &target), knowledge::mutators(cluster, &kinds));
+        let known = known?;
+        let types = types.get_or_init(|| Arc::new(known));
+        let input = PlanInput {
+            identity: session.identity(),
+            target,
+            desired,
+            graph: basis_graph.as_ref().unwrap_or(&session.compiled.graph),
+            prior: &prior,
+            inventory,
+            served,
+            plurals: kinds.iter().map(|kind| (kind.group_kind(), kind.plural.clone())).collect(),
+            types,
+            mutators: Arc::new(mutators?),
+            asking: request.asking,
+            max_deletes: resolved.deletes.max.clone(),
+            moved: if is_stack { &resolved.moved } else { &[] },
+            filter: &request.filter,
+            take_ownership: request.take_ownership,
+        };
+        let planner = Planner::new(input)?;
+        known_groups(&kinds, &planner)?;
+        sieve.send_replace(Some(planner.sieve()));
+        Ok::<_, Diagnostics>(planner)
+    };
+    let (planner, lists) = tokio::join!(planner, lists);
+    let mut planner = planner?;
+    for listed in lists? {
+        match listed {
+            Listed::Read(sifted) => planner.page(sifted),
+            Listed::Closed { kind, why } => planner.closed(kind, why),
+        }
+    }
+    reader.fill(&mut planner).await?;
     loop {
         let questions = planner.questions();
         if questions.is_empty() {
@@ -102,8 +134,21 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
         }
     }
     limits::read(cluster, &kinds, &mut planner, request.parallel_reads()).await?;
-    rights::ask(cluster, &kinds, &mut planner, request.parallel_reads()).await;
+    if request.asking != Asking::Nothing {
+        rights::ask(cluster, &kinds, &mut planner, request.parallel_reads()).await;
+    }
     Ok(planner.finish())
+}
+
+/// What a plan may leave open for who only looks, and not for who writes: objects that can't be read, and what the server
+/// couldn't be asked for want of rights.
+pub(super) fn for_writing(plan: &mut Plan) {
+    for finding in &mut plan.findings.0 {
+        if matches!(finding.code.as_str(), "plan::read_only" | "plan::not_readable") {
+            finding.severity = Severity::Error;
+        }
+    }
+    plan.findings.sort();
 }
 
 /// That the state is of this cluster and this root of namespaces.
@@ -144,131 +189,6 @@ fn known_groups(kinds: &Kinds, planner: &Planner<'_>) -> Result<(), Diagnostic> 
         )
         .help("`kubectl get apiservices` shows which aggregated API server is down"))
     })
-}
-
-/// Reads and asks, many at once.
-struct Reader<'r> {
-    cluster: &'r Cluster,
-    kinds: &'r Kinds,
-    manager: &'r FieldManager,
-    parallel: usize,
-}
-
-impl Reader<'_> {
-    /// Lists every kind, then reads what the lists didn't have.
-    async fn fill(&self, planner: &mut Planner<'_>, selector: &str) -> Result<(), Diagnostic> {
-        let listed: Vec<Kind> = planner.kinds().into_iter().filter_map(|(kind, version)| self.kind(&kind, version.as_deref())).collect();
-        for page in self.cluster.list_many(&listed, Some(selector), self.parallel).await? {
-            planner.page(page);
-        }
-        loop {
-            let lookups = planner.lookups();
-            if lookups.is_empty() {
-                return Ok(());
-            }
-            for (key, object) in self.look_up(lookups).await? {
-                planner.found(&key, object);
-            }
-        }
-    }
-
-    fn kind(&self, kind: &GroupKind, version: Option<&str>) -> Option<Kind> {
-        let served = self.kinds.get(kind)?;
-        version.and_then(|version| served.in_version(version)).or_else(|| Some(served.clone()))
-    }
-
-    /// Many of one kind in one place by a list, the others one by one. Secrets always so: others' are none of ours to read.
-    async fn look_up(&self, lookups: Vec<Lookup>) -> Result<Vec<(ObjectKey, Option<Object>)>, Diagnostic> {
-        let mut places: BTreeMap<(GroupKind, Option<String>, Option<String>), Vec<ObjectKey>> = BTreeMap::new();
-        for Lookup { key, version } in lookups {
-            places.entry((key.group_kind(), version, key.namespace.clone())).or_default().push(key);
-        }
-        let mut reads = Vec::new();
-        for ((kind, version, namespace), keys) in places {
-            let listed = (keys.len() >= LIST_FROM && kind.kind != "Secret").then(|| self.kind(&kind, version.as_deref())).flatten();
-            match listed {
-                Some(kind) => reads.push(Read::List { kind, namespace, keys }),
-                None => reads.extend(keys.into_iter().map(|key| Read::Get { key, version: version.clone() })),
-            }
-        }
-        let read = |read: Read| async move {
-            match read {
-                Read::Get { key, version } => {
-                    let found = self.cluster.get_in_version(&key, version.as_deref()).await?;
-                    Ok::<_, ClusterError>(vec![(key, found)])
-                }
-                Read::List { kind, namespace, keys } => {
-                    let listed = match &namespace {
-                        Some(namespace) => self.cluster.list_in(&kind, namespace, None).await?,
-                        None => self.cluster.list(&kind, None).await?,
-                    };
-                    let mut by_key: BTreeMap<ObjectKey, Object> = listed.into_iter().map(|object| (object.key(), object)).collect();
-                    Ok(keys.into_iter().map(|key| (key.clone(), by_key.remove(&key))).collect())
-                }
-            }
-        };
-        let found: Vec<_> = futures::stream::iter(reads.into_iter().map(read)).buffered(self.parallel).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
-    }
-
-    /// The server's answers, in the questions' order.
-    async fn answers(&self, questions: Vec<Question>) -> Result<Vec<(usize, Answer)>, Diagnostic> {
-        let answer = |question: Question| async move {
-            let answer = match question.ask {
-                Ask::Count(kind) => self.count(&kind).await,
-                Ask::DryRun { object, force, live } => self.dry_run(&object, force, live.as_ref()).await,
-            };
-            answer.map(|answer| (question.id, answer)).map_err(|error| {
-                let mut diagnostic = Diagnostic::from(error);
-                diagnostic.message = format!("{}: {}", question.key, diagnostic.message);
-                diagnostic
-            })
-        };
-        futures::stream::iter(questions.into_iter().map(answer)).buffered(self.parallel).try_collect().await
-    }
-
-    async fn count(&self, kind: &GroupKind) -> Result<Answer, ClusterError> {
-        let Some(kind) = self.kinds.get(kind) else { return Ok(Answer::Count(0)) };
-        match self.cluster.list(kind, None).await {
-            Ok(all) => Ok(Answer::Count(all.len())),
-            Err(ClusterError::NoSuchKind { .. }) => Ok(Answer::Count(0)),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn dry_run(&self, object: &Object, force: bool, live: Option<&Object>) -> Result<Answer, ClusterError> {
-        let guard = live.and_then(Guard::of);
-        let request = ApplyRequest { manager: self.manager, force, dry_run: true, guard, strict: true };
-        let moved = || async { self.cluster.get_live(object).await.map(Answer::Moved) };
-        match self.cluster.apply(object, &request).await {
-            // Somebody made it meanwhile.
-            Ok(applied) if live.is_none() && !applied.created => moved().await,
-            Ok(applied) => Ok(Answer::Applied { object: applied.object, warnings: applied.warnings }),
-            Err(ClusterError::Conflict { ownership, message }) if ownership.is_empty() => Ok(Answer::Refused { message }),
-            Err(ClusterError::Conflict { ownership, .. }) => Ok(Answer::Conflict(
-                ownership
-                    .into_iter()
-                    .map(|owner| Conflict { manager: owner.manager, since: owner.since, path: owner.path, ours_before: false })
-                    .collect(),
-            )),
-            Err(ClusterError::Stale { .. } | ClusterError::AlreadyExists { .. }) => moved().await,
-            Err(ClusterError::NotFound { .. }) if live.is_some() => moved().await,
-            Err(ClusterError::Invalid { causes, message }) => {
-                Ok(Answer::Invalid { causes: causes.into_iter().map(|cause| (cause.field, cause.message)).collect(), message })
-            }
-            Err(ClusterError::NotFound { message } | ClusterError::Forbidden { message }) => Ok(Answer::Refused { message }),
-            Err(error @ ClusterError::NoSuchKind { .. }) => Ok(Answer::Refused { message: error.to_string() }),
-            // An admission webhook that fails, and the like; what the way to the server has is an outage.
-            Err(ClusterError::Other { code, message, .. }) if code != 0 => Ok(Answer::Refused { message }),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// One request for what is to be looked up.
-enum Read {
-    Get { key: ObjectKey, version: Option<String> },
-    List { kind: Kind, namespace: Option<String>, keys: Vec<ObjectKey> },
 }
 
 #[cfg(test)]

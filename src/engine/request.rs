@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::plan::Filter;
+use crate::plan::{Asking, Filter};
 use crate::stack::model::Strategy;
 
 /// What a command asks for. The command line fills it in; nothing else looks at flags, variables or the process.
@@ -36,6 +36,8 @@ pub struct Request {
     pub server_timeout: Duration,
     /// How long the objects of a wave may take to get ready.
     pub timeout: Duration,
+    /// What the server is asked for a plan: `--verify`, `--offline`.
+    pub asking: Asking,
     /// `--take-ownership`: fields of other managers are taken.
     pub take_ownership: bool,
     /// `--adopt`: objects made by others become ours.
@@ -85,6 +87,7 @@ impl Request {
             parallel: 4,
             server_timeout: Duration::from_mins(2),
             timeout: Duration::from_mins(10),
+            asking: Asking::Changed,
             take_ownership: false,
             adopt: false,
             process,

@@ -1,6 +1,7 @@
 //! What all use cases begin with: the stack in its environment, compiled, its state and its cluster.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::cluster::{Cluster, ConnectOptions};
 use crate::compile::compile;
@@ -19,7 +20,7 @@ pub struct Compiled {
     /// As it is in the environment.
     pub resolved: Resolved,
     /// Its objects, by identity.
-    pub desired: Vec<Desired>,
+    pub desired: Arc<Vec<Desired>>,
     /// Their order.
     pub graph: ResourceGraph,
     /// What to know; no errors.
@@ -87,7 +88,7 @@ impl Prepared {
         if warnings.has_errors() {
             return Err(warnings);
         }
-        Ok(Compiled { stack, resolved, desired, graph, warnings })
+        Ok(Compiled { stack, resolved, desired: Arc::new(desired), graph, warnings })
     }
 }
 

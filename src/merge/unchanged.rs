@@ -80,11 +80,17 @@ impl Rule {
 
 /// Whether applying `configuration` as `manager` would leave `live` as it is.
 pub fn unchanged(live: &Value, configuration: &Value, manager: &str, of: TypeRef<'_>) -> Verdict {
+    let entries = live["metadata"]["managedFields"].as_array().map_or(&[][..], Vec::as_slice);
+    unchanged_by(live, entries, configuration, manager, of)
+}
+
+/// The same of an object whose managedFields stand apart.
+pub fn unchanged_by(live: &Value, entries: &[Value], configuration: &Value, manager: &str, of: TypeRef<'_>) -> Verdict {
     let at_root = |rule| Verdict::Differs(Reason { rule, path: FieldPath::root() });
     if live["metadata"].get("deletionTimestamp").is_some() {
         return at_root(Rule::Stays);
     }
-    let mut ours = live["metadata"]["managedFields"].as_array().into_iter().flatten().filter(|entry| {
+    let mut ours = entries.iter().filter(|entry| {
         entry["manager"] == manager && entry["operation"] == "Apply" && entry["subresource"].as_str().unwrap_or_default().is_empty()
     });
     let (Some(entry), None) = (ours.next(), ours.next()) else { return at_root(Rule::OneEntry) };
@@ -174,6 +180,8 @@ impl Walk {
             return Err(Rule::Size.into());
         }
         match (of.shape(), wanted) {
+            // A null that is a value of its own is there, or isn't.
+            (_, Value::Null) if of.nullable() && live.is_some_and(Value::is_null) => whole_node(node, true, 0)?,
             (_, Value::Null) => return Err(Rule::NotEmpty.into()),
             (Shape::Map { atomic: false, .. } | Shape::Any, Value::Object(map)) => {
                 match live {

@@ -51,7 +51,7 @@ pub struct Change {
     pub desired: Option<Desired>,
     /// What was there.
     pub live: Option<Object>,
-    /// What will be there, as the server's dry-run said.
+    /// What will be there, as the server's dry-run said or as it was predicted.
     pub predicted: Option<Object>,
     /// What the last apply left.
     pub prior: Option<Prior>,
@@ -61,16 +61,31 @@ pub struct Change {
     pub notes: Vec<String>,
 }
 
-/// How a change was decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// How it was decided what becomes of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decided {
-    /// By the records of the last apply and managedFields, without a request.
-    Record,
-    /// By a server-side dry-run.
+    /// By the rules of server-side apply, on what the list returned: applying it would change nothing.
+    Merge,
+    /// By prediction, and the server's dry-run says the same.
+    Verified,
+    /// By the server's dry-run: nothing was predicted, or something else.
     DryRun,
-    /// By prediction: a dry-run could not see what the same plan creates (its namespace, its CRD).
+    /// By prediction alone: the server wasn't asked, or can't see what the same plan creates.
     Prediction,
+    /// By the state and what is there: the stack no longer has it.
+    Record,
+}
+
+/// Where the server contradicts what was predicted. The plan has the server's word.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Doubt {
+    /// Where; the root where it is about the object.
+    pub path: FieldPath,
+    /// What was predicted; None: nothing there.
+    pub predicted: Option<Shown>,
+    /// What the server says.
+    pub server: Option<Shown>,
 }
 
 /// A field that changes.

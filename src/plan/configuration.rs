@@ -1,7 +1,12 @@
 //! What is sent for an object: what the stack says, less what it doesn't touch once the object exists.
 
+use std::borrow::Cow;
+
+use serde_json::Value;
+
 use crate::merge::{self, FieldSet, ManagedFields};
 use crate::resource::{Desired, FieldManager, FieldPath, Object};
+use crate::schema::{self, ListKind, Shape, TypeRef};
 
 use super::Write;
 use super::fields::{IDENTITY, LAST_APPLIED};
@@ -22,8 +27,8 @@ pub(super) struct Configuration {
 
 impl Configuration {
     /// For an object that isn't there. `keep` is one that goes before: what isn't ours to change keeps its value.
-    pub fn to_create(desired: &Desired, keep: Option<&Object>) -> Self {
-        let mut send = desired.object.clone();
+    pub fn to_create(desired: &Desired, keep: Option<&Object>, of: Option<TypeRef<'_>>) -> Self {
+        let mut send = in_the_servers_form(&desired.object, of);
         let mut release = Vec::new();
         for hand_over in &desired.hand_overs {
             let kept = keep.and_then(|live| hand_over.path.get(live.value()));
@@ -43,10 +48,9 @@ impl Configuration {
     }
 
     /// For an object that is there.
-    pub fn to_update(desired: &Desired, live: &Object, manager: &FieldManager) -> Self {
-        let mut send = desired.object.clone();
-        let ignored = desired.lifecycle.ignore_changes.iter().filter(|path| is_no_identity(path));
-        let not_sent: Vec<&FieldPath> = desired.hand_overs.iter().map(|hand_over| &hand_over.path).chain(ignored).collect();
+    pub fn to_update(desired: &Desired, live: &Object, manager: &FieldManager, of: Option<TypeRef<'_>>) -> Self {
+        let mut send = in_the_servers_form(&desired.object, of);
+        let not_sent: Vec<&FieldPath> = not_sent(desired).collect();
         for path in &not_sent {
             merge::remove(send.value_mut(), path);
         }
@@ -70,6 +74,73 @@ impl Configuration {
     /// The write that gives fields away, if there are any.
     pub fn releasing(&self) -> Option<Write> {
         (!self.release.is_empty()).then(|| Write::Release { paths: self.release.clone() })
+    }
+}
+
+/// What is left to whoever has it, once the object is there.
+fn not_sent(desired: &Desired) -> impl Iterator<Item = &FieldPath> {
+    let ignored = desired.lifecycle.ignore_changes.iter().filter(|path| is_no_identity(path));
+    desired.hand_overs.iter().map(|hand_over| &hand_over.path).chain(ignored)
+}
+
+/// Whether applying what is wanted would change nothing, as far as the object and its owners tell.
+pub(super) fn changes_nothing(desired: &Desired, live: &Object, manager: &FieldManager, of: TypeRef<'_>) -> bool {
+    let entries = live.managed_fields();
+    let holds = |wanted: &Value| merge::unchanged_by(live.value(), entries, wanted, manager.as_str(), of) == merge::Verdict::Unchanged;
+    let mut wanted = Cow::Borrowed(desired.object.value());
+    for path in not_sent(desired) {
+        if path.get(&wanted).is_some() {
+            merge::remove(wanted.to_mut(), path);
+        }
+    }
+    // Most of what a stack wants is in the server's form already: then there is nothing to copy.
+    if holds(&wanted) {
+        return true;
+    }
+    let mut settled = wanted.into_owned();
+    let before = settled.clone();
+    settle(&mut settled, of);
+    settled != before && holds(&settled)
+}
+
+/// An object as it is sent: values as the server writes them. Of a kind that isn't known it stays as it is.
+fn in_the_servers_form(object: &Object, of: Option<TypeRef<'_>>) -> Object {
+    let mut object = object.clone();
+    if let Some(of) = of {
+        settle(object.value_mut(), of);
+    }
+    object
+}
+
+/// Writes values as the server does, and fills in its defaults where they are ours anyway: in what is owned as a whole, and for
+/// a null that means "as usual".
+fn settle(value: &mut Value, of: TypeRef<'_>) {
+    // What can't be written so stays as it is: the server says what is wrong with it.
+    schema::canonical(value, of);
+    complete_owned(value, of);
+}
+
+fn complete_owned(value: &mut Value, of: TypeRef<'_>) {
+    match (of.shape(), &mut *value) {
+        (Shape::Map { atomic: true, .. } | Shape::List { kind: ListKind::Atomic, .. }, value) => schema::complete(value, of),
+        (Shape::Map { .. }, Value::Object(map)) => {
+            for (name, value) in map {
+                let default = of.known_field(name).filter(|field| !of.of(field.of).nullable()).and_then(|field| field.default.as_ref());
+                if let (true, Some(default)) = (value.is_null(), default) {
+                    *value = default.clone();
+                }
+                if let Some(of) = of.field(name) {
+                    complete_owned(value, of);
+                }
+            }
+        }
+        (Shape::List { item, .. }, Value::Array(items)) => {
+            let item = of.of(*item);
+            for value in items {
+                complete_owned(value, item);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -116,8 +187,9 @@ pub(super) fn take_over(applied: &mut Object, managers: &[String], ours: &FieldM
     removed
 }
 
-/// What will be there, where the server can't be asked: what we had and don't say any more goes, what we say is set.
-pub(super) fn predict(live: &Object, send: &Object, manager: &FieldManager) -> Object {
+/// What will be there, where neither the server can be asked nor the types are known: what we had and don't say any more
+/// goes, what we say is set.
+pub(super) fn roughly(live: &Object, send: &Object, manager: &FieldManager) -> Object {
     let mut after = live.clone();
     for path in owned(live, manager).leaves() {
         if path.get(send.value()).is_none() {

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::merge::{self, ManagedFields};
-use crate::resource::{Desired, FieldManager, FieldPath, Object, Prior};
+use crate::resource::{Desired, FieldManager, FieldPath, Object, PathElement, Prior};
+use crate::schema::TypeRef;
 
 use super::{Cause, FieldChange, Shown};
 
@@ -16,6 +17,8 @@ pub(super) struct Sides<'a> {
     pub prior: Option<&'a Prior>,
     pub live: Option<&'a Object>,
     pub manager: &'a FieldManager,
+    /// The kind's type, if it is known.
+    pub of: Option<TypeRef<'a>>,
 }
 
 impl Sides<'_> {
@@ -24,10 +27,10 @@ impl Sides<'_> {
     pub fn changes(&self, after: &Object) -> Vec<FieldChange> {
         let after = after.without_server_fields();
         let differences = if let Some(live) = self.live {
-            merge::diff(live.without_server_fields().value(), after.value())
+            self.differences(live.without_server_fields().value(), after.value())
         } else {
             let identity = |path: &FieldPath| IDENTITY.iter().any(|fields| FieldPath::fields(fields) == *path);
-            let leaves = merge::leaves(&FieldPath::root(), after.value()).into_iter().filter(|(path, _)| !identity(path));
+            let leaves = self.leaves(&FieldPath::root(), after.value()).into_iter().filter(|(path, _)| !identity(path));
             leaves.map(|(path, value)| merge::FieldDiff { path, before: None, after: Some(value) }).collect()
         };
         let managed = self.live.map(ManagedFields::of).unwrap_or_default();
@@ -36,12 +39,12 @@ impl Sides<'_> {
             let merge::FieldDiff { path, before, after } = difference;
             match (before, after) {
                 (None, Some(value)) => {
-                    for (path, value) in merge::leaves(&path, &value) {
+                    for (path, value) in self.leaves(&path, &value) {
                         changes.push(self.change(&managed, path, None, Some(value)));
                     }
                 }
                 (Some(value), None) => {
-                    for (path, value) in merge::leaves(&path, &value) {
+                    for (path, value) in self.leaves(&path, &value) {
                         changes.push(self.change(&managed, path, Some(value), None));
                     }
                 }
@@ -53,10 +56,31 @@ impl Sides<'_> {
     }
 
     fn change(&self, managed: &ManagedFields, path: FieldPath, before: Option<Value>, after: Option<Value>) -> FieldChange {
-        let shown = |value: Option<Value>| value.map(|value| if self.is_secret(&path) { Shown::Secret } else { Shown::Value(value) });
+        let shown = |value: Option<Value>| value.map(|value| self.shown(&path, value));
         let cause = self.cause(managed, &path);
         let origin = after.as_ref().and_then(|_| self.desired.declared.origin_of(&path)).cloned();
         FieldChange { before: shown(before), after: shown(after), cause, origin, path }
+    }
+
+    /// Where two forms of the object differ.
+    pub fn differences(&self, before: &Value, after: &Value) -> Vec<merge::FieldDiff> {
+        match self.of {
+            Some(of) => merge::diff_of(of, before, after),
+            None => merge::diff(before, after),
+        }
+    }
+
+    /// The leaves of what comes or goes as a whole at `path`.
+    fn leaves(&self, path: &FieldPath, value: &Value) -> Vec<(FieldPath, Value)> {
+        match self.of.map(|of| type_at(of, path)) {
+            Some(Some(of)) => merge::leaves_of(of, path, value),
+            _ => merge::leaves(path, value),
+        }
+    }
+
+    /// A value at `path` as it may be shown.
+    pub fn shown(&self, path: &FieldPath, value: Value) -> Shown {
+        if self.is_secret(path) { Shown::Secret } else { Shown::Value(value) }
     }
 
     /// Whether a value at `path` could tell a secret.
@@ -106,6 +130,14 @@ impl Sides<'_> {
 
 /// What every object has, and what is no field of its own.
 pub(super) const IDENTITY: [&[&str]; 4] = [&["apiVersion"], &["kind"], &["metadata", "name"], &["metadata", "namespace"]];
+
+/// The type of what stands at a place.
+fn type_at<'t>(of: TypeRef<'t>, path: &FieldPath) -> Option<TypeRef<'t>> {
+    path.0.iter().try_fold(of, |of, element| match element {
+        PathElement::Field(name) => of.field(name),
+        _ => of.item(),
+    })
+}
 
 fn related(a: &FieldPath, b: &FieldPath) -> bool {
     a.covers(b) || b.covers(a)

@@ -10,11 +10,15 @@ use crate::resource::{Diagnostic, Diagnostics, Edge, Object, ObjectKey, Origin, 
 use super::case::{Case, Decision};
 use super::planner::Planner;
 use super::removal::{self, Removal};
-use super::{Action, Change, Plan, PlanInput, consents, cure, limits, moved, notes};
+use super::{Action, Change, Decided, Plan, PlanInput, consents, cure, doubt, limits, moved, notes, sight, standing};
 
 /// The plan.
-pub(super) fn finish(planner: Planner<'_>) -> Plan {
-    let Planner { input, mut cases, removals, counts, included, asked, mut findings, limits, rights, live, .. } = planner;
+pub(super) fn finish(mut planner: Planner<'_>) -> Plan {
+    let told = sight::findings(&planner);
+    planner.findings.extend(Diagnostics(told));
+    let mut standing = standing::objects(&planner);
+    let Planner { input, mut cases, removals, counts, included, asked, settled, unreadable, mut findings, limits, rights, live, .. } =
+        planner;
     for case in &mut cases {
         findings.extend(std::mem::take(&mut case.findings));
     }
@@ -22,16 +26,31 @@ pub(super) fn finish(planner: Planner<'_>) -> Plan {
     let by_cure = cures(&mut cases, input.graph, &mut findings);
     triggered(&mut cases, input.graph);
 
-    let known = input.prior.objects.len().max(cases.iter().filter(|case| case.live.is_some()).count() + removals.len());
-    let (mut unchanged, mut standing) = (Vec::new(), Vec::new());
-    let mut changes = Vec::new();
+    let is_there = |case: &&Case<'_>| case.live.is_some() || settled.contains_key(&case.key);
+    let known = input.prior.objects.len().max(cases.iter().filter(is_there).count() + removals.len());
+    let (mut unchanged, mut changes) = (Vec::new(), Vec::new());
+    let mut unknown: BTreeSet<ObjectKey> = unreadable.into_keys().collect();
+    let (mut confirmed, mut doubts) = (BTreeMap::new(), BTreeMap::new());
     for case in cases {
+        if !case.doubts.is_empty() {
+            // A refusal says so itself.
+            if !matches!(case.decision, Decision::Failed | Decision::Refused { .. }) {
+                findings.push(doubt::finding(&case.key, &case.doubts, case.desired.declared.object.as_ref()));
+            }
+            doubts.insert(case.key.clone(), case.doubts);
+        }
         match case.decision {
-            Decision::Unchanged => {
+            Decision::Unchanged(decided) => {
+                if decided != Decided::Merge {
+                    confirmed.insert(case.key.clone(), decided);
+                }
                 unchanged.push(case.key);
                 standing.extend(case.live);
             }
             Decision::Change(change) => changes.push(*change),
+            Decision::Unknown => {
+                unknown.insert(case.key);
+            }
             Decision::Refused { .. } | Decision::Failed | Decision::Open => {}
         }
     }
@@ -70,6 +89,10 @@ pub(super) fn finish(planner: Planner<'_>) -> Plan {
         revision: input.prior.revision,
         changes,
         unchanged,
+        confirmed,
+        unknown: unknown.into_iter().collect(),
+        doubts,
+        asking: input.asking,
         findings,
         consents,
         narrowed: !input.filter.is_empty(),
@@ -106,7 +129,7 @@ fn cures(cases: &mut [Case<'_>], graph: &ResourceGraph, findings: &mut Diagnosti
     loop {
         let known = cured.len();
         for case in cases.iter_mut() {
-            let Decision::Refused { message, predicted, .. } = &case.decision else { continue };
+            let Decision::Refused { message, predicted, curable: true, .. } = &case.decision else { continue };
             // What cures it must be done when its turn comes.
             let before: BTreeSet<ObjectKey> =
                 changed.iter().filter(|other| graph.wave_of(other) < graph.wave_of(&case.key)).cloned().collect();
@@ -114,6 +137,8 @@ fn cures(cases: &mut [Case<'_>], graph: &ResourceGraph, findings: &mut Diagnosti
                 cured.insert(case.key.clone(), by);
                 changed.insert(case.key.clone());
                 case.decision = Decision::Change(predicted.clone());
+                // As things will be, nothing contradicts what was predicted.
+                case.doubts.clear();
             }
         }
         if cured.len() == known {
@@ -146,7 +171,10 @@ fn triggered(cases: &mut [Case<'_>], graph: &ResourceGraph) {
         let triggers: Vec<String> =
             case.desired.lifecycle.replace_triggered_by.iter().filter(changes).map(|key| format!("{key} changes")).collect();
         let replaced_already = matches!(&case.decision, Decision::Change(change) if change.action == Action::Replace);
-        if triggers.is_empty() || replaced_already || matches!(case.decision, Decision::Failed | Decision::Refused { .. }) {
+        if triggers.is_empty()
+            || replaced_already
+            || matches!(case.decision, Decision::Failed | Decision::Unknown | Decision::Refused { .. })
+        {
             continue;
         }
         let change = case.replacing(live, triggers);

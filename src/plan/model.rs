@@ -1,10 +1,12 @@
 //! The plan as a value: built, compared and printed without a cluster.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::resource::{Diagnostics, ObjectKey, StackIdentity};
 
-use super::{Action, Change};
+use super::{Action, Change, Decided, Doubt};
 
 /// What would happen.
 #[derive(Clone, Debug)]
@@ -19,6 +21,14 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// Those that stay as they are.
     pub unchanged: Vec<ObjectKey>,
+    /// How it was decided that these of them do, where that wasn't by the rules of server-side apply alone.
+    pub confirmed: BTreeMap<ObjectKey, Decided>,
+    /// Those that can't be read: what would become of them isn't known.
+    pub unknown: Vec<ObjectKey>,
+    /// Where the server contradicts what was predicted.
+    pub doubts: BTreeMap<ObjectKey, Vec<Doubt>>,
+    /// What the server was asked.
+    pub asking: Asking,
     /// Why it can't be applied (conflicts, another stack's objects), and what to know (warnings).
     pub findings: Diagnostics,
     /// What it asks consent for.
@@ -27,6 +37,19 @@ pub struct Plan {
     pub narrowed: bool,
     /// How many objects the server was asked about.
     pub asked: usize,
+}
+
+/// What the server is asked, beside what there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asking {
+    /// What would become of the objects that change.
+    #[default]
+    Changed,
+    /// The same of all objects, though the rules say that they don't change (`--verify`).
+    Everything,
+    /// Nothing: everything is predicted (`--offline`).
+    Nothing,
 }
 
 /// The cluster that a plan is for.
@@ -100,6 +123,7 @@ pub struct Summary {
     pub own: usize,
     pub forget: usize,
     pub unchanged: usize,
+    pub unknown: usize,
 }
 
 impl Plan {
@@ -108,9 +132,24 @@ impl Plan {
         self.changes.iter().all(|change| change.writes.is_empty())
     }
 
+    /// How it was decided that an object stays as it is.
+    pub fn decided_unchanged(&self, key: &ObjectKey) -> Decided {
+        self.confirmed.get(key).copied().unwrap_or(Decided::Merge)
+    }
+
+    /// How many objects were decided in which way.
+    pub fn decided(&self) -> BTreeMap<Decided, usize> {
+        let mut counts = BTreeMap::new();
+        let unchanged = self.unchanged.iter().map(|key| self.decided_unchanged(key));
+        for decided in unchanged.chain(self.changes.iter().map(|change| change.decided)) {
+            *counts.entry(decided).or_default() += 1;
+        }
+        counts
+    }
+
     /// Counts.
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary { unchanged: self.unchanged.len(), ..Summary::default() };
+        let mut summary = Summary { unchanged: self.unchanged.len(), unknown: self.unknown.len(), ..Summary::default() };
         for change in &self.changes {
             *match change.action {
                 Action::Create => &mut summary.create,

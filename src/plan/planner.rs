@@ -1,6 +1,7 @@
 //! The fold: takes what the cluster holds, asks what only the server can tell, and gives the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::graph::ResourceGraph;
 use crate::resource::{
@@ -8,10 +9,11 @@ use crate::resource::{
 };
 use crate::stack::model::CountOrPercent;
 
-use super::case::{Case, Surroundings};
+use super::case::{Case, Decision, Surroundings};
 use super::removal::{self, Removal};
 use super::rights::Needs;
-use super::{Answer, Ask, Filter, Limits, Plan, Question, Rights, Target};
+use super::sieve::Running;
+use super::{Answer, Ask, Asking, Decided, Filter, Limits, Mutators, Plan, Question, Rights, Sieve, Sifted, Target, Types};
 
 /// What a plan is made of, besides what the cluster holds.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub struct PlanInput<'a> {
     /// Where.
     pub target: Target,
     /// What shall be.
-    pub desired: &'a [Desired],
+    pub desired: &'a Arc<Vec<Desired>>,
     /// In which order.
     pub graph: &'a ResourceGraph,
     /// What the last apply left.
@@ -30,6 +32,14 @@ pub struct PlanInput<'a> {
     pub inventory: BTreeSet<GroupKind>,
     /// The kinds that the cluster serves, in all their versions, and whether their objects live in namespaces.
     pub served: BTreeMap<GroupVersionKind, bool>,
+    /// What these kinds are called in paths: `deployments`.
+    pub plurals: BTreeMap<GroupKind, String>,
+    /// The types of the kinds that the stack has objects of.
+    pub types: &'a Arc<Types>,
+    /// What could change objects on the way to where they are stored.
+    pub mutators: Arc<Mutators>,
+    /// What the server is asked.
+    pub asking: Asking,
     /// How many deletes need no consent; None: [`super::consents::DEFAULT_SHARE`].
     pub max_deletes: Option<CountOrPercent>,
     /// Renames.
@@ -49,8 +59,8 @@ pub struct Lookup {
     pub version: Option<String>,
 }
 
-/// A plan in the making: give it [`Self::page`]s of all [`Self::kinds`], then answers to [`Self::lookups`] and to
-/// [`Self::questions`] until there are none, then [`Self::finish`].
+/// A plan in the making: give it what its [`Self::sieve`] leaves of the pages of all [`Self::kinds`], then answers to
+/// [`Self::lookups`] and to [`Self::questions`] until there are none, then [`Self::finish`].
 #[derive(Debug)]
 pub struct Planner<'a> {
     pub(super) input: PlanInput<'a>,
@@ -58,6 +68,13 @@ pub struct Planner<'a> {
     pub(super) wanted: BTreeMap<ObjectKey, &'a Desired>,
     pub(super) live: BTreeMap<ObjectKey, Object>,
     pub(super) absent: BTreeSet<ObjectKey>,
+    /// Wanted, and as they are wanted.
+    pub(super) settled: BTreeMap<ObjectKey, Option<Running>>,
+    /// Kinds and objects that we may not read, and why.
+    pub(super) closed: BTreeMap<GroupKind, String>,
+    pub(super) unreadable: BTreeMap<ObjectKey, String>,
+    /// Rights to ask that we haven't.
+    pub(super) missing_rights: BTreeSet<String>,
     /// Read in the version of the desired object.
     in_version: BTreeSet<ObjectKey>,
     /// What cases must know of each other, once everything is read.
@@ -85,7 +102,7 @@ impl<'a> Planner<'a> {
     pub fn new(input: PlanInput<'a>) -> Result<Self, Diagnostics> {
         let mut findings = Diagnostics::default();
         let mut wanted = BTreeMap::new();
-        for desired in input.desired {
+        for desired in input.desired.iter() {
             let key = desired.key();
             if is_own(&key, &input) {
                 findings.push(
@@ -105,6 +122,10 @@ impl<'a> Planner<'a> {
             wanted,
             live: BTreeMap::new(),
             absent: BTreeSet::new(),
+            settled: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+            missing_rights: BTreeSet::new(),
             in_version: BTreeSet::new(),
             around: Surroundings::default(),
             cases: Vec::new(),
@@ -119,20 +140,9 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// The kinds to list, by the stack's labels: those of the stack now, of the last apply, and of the inventory, as far
-    /// as the cluster serves them. Each with the version that the stack writes it in, if it does.
+    /// The kinds to list, by the stack's labels.
     pub fn kinds(&self) -> BTreeMap<GroupKind, Option<String>> {
-        let mut kinds: BTreeMap<GroupKind, Option<String>> = BTreeMap::new();
-        let others = self.input.prior.objects.keys().map(ObjectKey::group_kind).chain(self.input.inventory.iter().cloned());
-        for kind in others {
-            kinds.entry(kind).or_default();
-        }
-        for (key, desired) in &self.wanted {
-            kinds.entry(key.group_kind()).or_default().get_or_insert_with(|| desired.object.gvk().version);
-        }
-        let served = self.served_kinds();
-        kinds.retain(|kind, _| served.contains(kind));
-        kinds
+        listed(self.input.desired, self.input.prior, &self.input.inventory, &self.input.served)
     }
 
     /// The kinds that it would list, and that the cluster doesn't serve.
@@ -147,9 +157,15 @@ impl<'a> Planner<'a> {
         self.input.served.keys().map(GroupVersionKind::group_kind).collect()
     }
 
-    /// Objects that carry the stack's labels.
-    pub fn page(&mut self, objects: Vec<Object>) {
-        for object in objects {
+    /// What is to be taken out of the pages of live objects before they are given to [`Self::page`].
+    pub fn sieve(&self) -> Sieve {
+        Sieve::new(&self.input, &self.manager)
+    }
+
+    /// What a sieve left of objects that carry the stack's labels.
+    pub fn page(&mut self, sifted: Sifted) {
+        self.settled.extend(sifted.settled);
+        for object in sifted.rest {
             let key = object.key();
             if !is_own(&key, &self.input) {
                 self.live.insert(key, object);
@@ -157,42 +173,63 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// A kind can't be listed: objects of it that the stack no longer has aren't found, the others are looked up.
+    pub fn closed(&mut self, kind: GroupKind, why: String) {
+        self.closed.insert(kind, why);
+    }
+
+    /// A looked-up object can't be read: it isn't known whether it is there.
+    pub fn unreadable(&mut self, key: ObjectKey, why: String) {
+        self.unreadable.insert(key, why);
+    }
+
+    /// Whether it is known to be there.
+    pub(super) fn is_there(&self, key: &ObjectKey) -> bool {
+        self.live.contains_key(key) || self.settled.contains_key(key)
+    }
+
     /// What is to be read on its own; empty once all is known. Namespaces come first: nothing is in one that isn't there.
     pub fn lookups(&mut self) -> Vec<Lookup> {
         let mut lookups = BTreeSet::new();
-        let keys: BTreeSet<ObjectKey> = self.wanted.keys().chain(self.input.prior.objects.keys()).cloned().collect();
+        let (mut absent, mut in_version) = (Vec::new(), Vec::new());
         let served = self.served_kinds();
-        for key in keys {
-            let gvk = self.wanted.get(&key).map(|desired| desired.object.gvk()).filter(|gvk| self.input.served.contains_key(gvk));
-            let version = gvk.map(|gvk| gvk.version);
-            if let Some(live) = self.live.get(&key) {
+        for key in self.wanted.keys().chain(self.input.prior.objects.keys()) {
+            if self.settled.contains_key(key) || self.absent.contains(key) || self.unreadable.contains_key(key) {
+                continue;
+            }
+            let version = self.version_of(key);
+            if let Some(live) = self.live.get(key) {
                 let same = version.as_ref().is_none_or(|version| live.gvk().version == *version);
-                if !same && self.in_version.insert(key.clone()) {
-                    lookups.insert(Lookup { key, version });
+                if !same && !self.in_version.contains(key) {
+                    in_version.push(key.clone());
+                    lookups.insert(Lookup { key: key.clone(), version });
                 }
                 continue;
             }
-            if self.absent.contains(&key) {
-                continue;
-            }
             if !served.contains(&key.group_kind()) {
-                self.absent.insert(key);
+                absent.push(key.clone());
                 continue;
             }
             let namespace = key.namespace.as_deref().map(namespace_key);
             match namespace {
-                Some(namespace) if self.absent.contains(&namespace) => {
-                    self.absent.insert(key);
-                }
-                Some(namespace) if !self.live.contains_key(&namespace) => {
+                Some(namespace) if self.absent.contains(&namespace) => absent.push(key.clone()),
+                Some(namespace) if !self.is_there(&namespace) && !self.unreadable.contains_key(&namespace) => {
                     lookups.insert(Lookup { key: namespace, version: None });
                 }
                 _ => {
-                    lookups.insert(Lookup { key, version });
+                    lookups.insert(Lookup { key: key.clone(), version });
                 }
             }
         }
+        self.absent.extend(absent);
+        self.in_version.extend(in_version);
         lookups.into_iter().collect()
+    }
+
+    /// The version in which the stack writes an object, if it is served.
+    fn version_of(&self, key: &ObjectKey) -> Option<String> {
+        let gvk = self.wanted.get(key)?.object.gvk();
+        self.input.served.contains_key(&gvk).then_some(gvk.version)
     }
 
     /// What a lookup found.
@@ -236,6 +273,10 @@ impl<'a> Planner<'a> {
                 *count = Some(number);
             }
         } else if let Some(case) = self.cases.get_mut(id) {
+            if let Answer::NotAllowed { right } = &answer {
+                self.asked.remove(&case.key);
+                self.missing_rights.insert(right.clone());
+            }
             case.answer(answer, &self.around);
         }
     }
@@ -278,9 +319,20 @@ impl<'a> Planner<'a> {
             if !self.input.filter.selects(key, &desired.scope) && !self.included.contains_key(key) {
                 continue;
             }
-            let mut case = Case::new(key.clone(), desired, self.input.prior.objects.get(key), self.manager.clone());
-            // Everything that is deleted is told by the objects that stay behind: those of the stack leave the map.
-            case.begin(self.live.remove(key), &self.around);
+            let types: &'a Types = self.input.types;
+            let kind = types.kind(&desired.object.gvk());
+            let mut case = Case::new(key.clone(), desired, self.input.prior.objects.get(key), self.manager.clone(), kind);
+            if self.unreadable.contains_key(key) {
+                case.decision = Decision::Unknown;
+            } else if self.settled.contains_key(key) && !is_ending(key, &self.around) {
+                case.decision = Decision::Unchanged(Decided::Merge);
+            } else {
+                // Everything that is deleted is told by the objects that stay behind: those of the stack leave the map.
+                case.begin(self.live.remove(key), &self.around);
+            }
+            if self.input.asking == Asking::Nothing {
+                case.answer_by_prediction(&self.around);
+            }
             cases.push(case);
         }
         self.cases = cases;
@@ -292,6 +344,11 @@ impl<'a> Planner<'a> {
                 self.counts.insert(kind, count);
             }
         }
+    }
+
+    fn standing_namespaces(&self) -> BTreeMap<String, Object> {
+        let namespaces = self.live.values().filter(|object| object.kind() == "Namespace" && object.gvk().group.is_empty());
+        namespaces.map(|object| (object.name().to_owned(), object.clone())).collect()
     }
 
     fn surroundings(&self) -> Surroundings {
@@ -316,9 +373,38 @@ impl<'a> Planner<'a> {
                 .map(|object| object.name().to_owned())
                 .collect(),
             namespaces,
+            plurals: self.input.plurals.clone(),
+            standing_namespaces: if self.input.mutators.is_empty() { BTreeMap::new() } else { self.standing_namespaces() },
+            mutators: Arc::clone(&self.input.mutators),
+            asking: self.input.asking,
             take_ownership: self.input.take_ownership,
         }
     }
+}
+
+/// The kinds that a plan lists, by the stack's labels: those of the stack now, of the last apply, and of the inventory, as far as
+/// the cluster serves them. Each with the version that the stack writes it in, if it does.
+pub fn listed(
+    desired: &[Desired],
+    prior: &PriorSet,
+    inventory: &BTreeSet<GroupKind>,
+    served: &BTreeMap<GroupVersionKind, bool>,
+) -> BTreeMap<GroupKind, Option<String>> {
+    let mut kinds: BTreeMap<GroupKind, Option<String>> = BTreeMap::new();
+    for kind in prior.objects.keys().map(ObjectKey::group_kind).chain(inventory.iter().cloned()) {
+        kinds.entry(kind).or_default();
+    }
+    for gvk in desired.iter().map(|desired| desired.object.gvk()) {
+        kinds.entry(gvk.group_kind()).or_default().get_or_insert(gvk.version);
+    }
+    let served: BTreeSet<GroupKind> = served.keys().map(GroupVersionKind::group_kind).collect();
+    kinds.retain(|kind, _| served.contains(kind));
+    kinds
+}
+
+/// Whether it lives in a namespace that is being deleted.
+fn is_ending(key: &ObjectKey, around: &Surroundings) -> bool {
+    key.namespace.as_ref().is_some_and(|namespace| around.ending_namespaces.contains(namespace))
 }
 
 pub(super) fn namespace_key(name: &str) -> ObjectKey {
@@ -326,7 +412,7 @@ pub(super) fn namespace_key(name: &str) -> ObjectKey {
 }
 
 /// Root namespace, inventory and lease: none of them is the stack's.
-fn is_own(key: &ObjectKey, input: &PlanInput<'_>) -> bool {
+pub(super) fn is_own(key: &ObjectKey, input: &PlanInput<'_>) -> bool {
     let root = input.target.root_namespace.as_str();
     let lease = ObjectKey::new("coordination.k8s.io", "Lease", Some(root), &format!("spai-{}", input.identity.stack));
     *key == namespace_key(root) || *key == input.identity.inventory_key(root) || *key == lease

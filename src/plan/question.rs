@@ -57,6 +57,11 @@ pub enum Answer {
         /// The server's words.
         message: String,
     },
+    /// We may not even ask: the prediction has to do.
+    NotAllowed {
+        /// The right that is missing: `patch deployments.apps`.
+        right: String,
+    },
     /// So many.
     Count(usize),
 }

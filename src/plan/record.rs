@@ -1,4 +1,4 @@
-//! What an apply leaves of an object in the state, and whether that still holds.
+//! What an apply leaves of an object in the state.
 
 use crate::merge;
 use crate::resource::{Desired, Diagnostic, FieldManager, Object, Prior};
@@ -24,15 +24,4 @@ pub fn record(desired: &Desired, after: &Object, manager: &FieldManager) -> Resu
         origin: desired.declared.object.clone(),
         prevent_destroy: desired.lifecycle.prevent_destroy,
     })
-}
-
-/// Whether nothing changed since, on neither side: what the stack wants, what we own, and the values that stand there.
-pub(super) fn holds(prior: &Prior, desired: &Desired, live: &Object, manager: &FieldManager) -> bool {
-    !live.is_being_deleted()
-        && live.uid() == Some(prior.uid.as_str())
-        && live.api_version() == desired.object.api_version()
-        && prior.desired == desired.digest()
-        && merge::our_entry(live, manager).is_some_and(|entry| {
-            merge::entry_digest(entry) == prior.ownership && merge::values_digest(&entry["fieldsV1"], live.value()) == prior.values
-        })
 }

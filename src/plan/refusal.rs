@@ -5,12 +5,57 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::admission;
 use crate::merge::{self, ManagedFields};
 use crate::resource::{FieldManager, FieldPath, Object, PathElement};
 
 /// What the server says where a field can't be changed once the object exists.
 const IMMUTABLE: [&str; 7] =
     ["immutable", "may not change", "may not be changed", "cannot change", "cannot be changed", "updates to ", "can not be changed"];
+
+/// What the server says where something stands that what is wanted leaves no room for.
+const TOO_MANY: [&str; 3] = ["may not", "must not", "only allowed for"];
+
+/// Structs of which one field says which of the others may be there: group, kind, the struct, the field that says it, the value
+/// that the other one needs, the other one, and what the server says where both don't go together.
+const UNIONS: [(&str, &str, &str, &str, &str, &str, &str); 2] = [
+    (
+        "apps",
+        "Deployment",
+        "spec.strategy",
+        "type",
+        "RollingUpdate",
+        "rollingUpdate",
+        "Forbidden: may not be specified when strategy `type` is 'Recreate'",
+    ),
+    (
+        "apps",
+        "StatefulSet",
+        "spec.updateStrategy",
+        "type",
+        "RollingUpdate",
+        "rollingUpdate",
+        "only allowed for updateStrategy 'RollingUpdate'",
+    ),
+];
+
+/// What the server will refuse about making the live object the other one, as field and words: what can't change, and what is
+/// left over beside what is wanted.
+pub(super) fn foreseen(live: &Object, after: &Object) -> Vec<(String, String)> {
+    let gvk = after.gvk();
+    let mut causes = Vec::new();
+    for (group, kind, holder, says, needs, other, words) in UNIONS {
+        if (gvk.group.as_str(), gvk.kind.as_str()) != (group, kind) {
+            continue;
+        }
+        let Some(holder_value) = holder.parse::<FieldPath>().ok().and_then(|path| path.get(after.value())) else { continue };
+        if holder_value.get(other).is_some() && holder_value.get(says).is_some_and(|value| value != needs) {
+            causes.push((format!("{holder}.{other}"), words.to_owned()));
+        }
+    }
+    causes.extend(admission::immutable::refusals(live, after).into_iter().map(|refusal| (refusal.field, refusal.message)));
+    causes
+}
 
 /// The reasons for a replace, if every single one of the refusal's causes is that a field can't change.
 pub(super) fn immutable(causes: &[(String, String)], message: &str) -> Option<Vec<String>> {
@@ -50,7 +95,7 @@ pub(super) fn leftovers(causes: &[(String, String)], send: &Object, live: &Objec
         causes.iter().map(|(field, words)| Some((by_keys(&field.parse::<FieldPath>().ok()?, live), words))).collect();
     let mut found = BTreeSet::new();
     for (path, words) in places.iter().flatten() {
-        if !words.contains("may not") && !words.contains("must not") {
+        if !TOO_MANY.iter().any(|too_many| words.contains(too_many)) {
             continue;
         }
         if is_left(path) {
@@ -64,7 +109,7 @@ pub(super) fn leftovers(causes: &[(String, String)], send: &Object, live: &Objec
     }
     // Everything that it says must be about them: what is too many, or what is missing in what is left of it.
     let explained = |(path, words): &(FieldPath, &String)| {
-        words.contains("may not") || words.contains("must not") || found.iter().any(|leftover| leftover.covers(path))
+        TOO_MANY.iter().any(|too_many| words.contains(too_many)) || found.iter().any(|leftover| leftover.covers(path))
     };
     if places.is_some_and(|places| places.iter().all(explained)) { found.into_iter().collect() } else { Vec::new() }
 }

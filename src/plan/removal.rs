@@ -24,7 +24,8 @@ pub(super) fn removals<'a>(planner: &mut Planner<'a>) -> Vec<Removal<'a>> {
     let keys: BTreeSet<ObjectKey> = labelled.chain(planner.input.prior.objects.keys()).cloned().collect();
     let mut removals = Vec::new();
     for key in keys {
-        if planner.wanted.contains_key(&key) {
+        // What can't be read is not gone.
+        if planner.wanted.contains_key(&key) || planner.unreadable.contains_key(&key) {
             continue;
         }
         let prior = planner.input.prior.objects.get(&key);

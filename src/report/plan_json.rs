@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::plan::{Change, Conflict, FieldChange, Plan, Shown, Write};
+use crate::plan::{Change, Conflict, Doubt, FieldChange, Plan, Shown, Write};
+use crate::resource::ObjectKey;
 
 /// The shape's name and version: it changes when a reader would have to.
 pub const PLAN_FORMAT: &str = "spai.plan/1";
@@ -19,9 +20,13 @@ pub fn plan_json(plan: &Plan) -> Value {
         "empty": plan.is_empty(),
         "narrowed": plan.narrowed,
         "asked": plan.asked,
+        "asking": plan.asking,
+        "decided": plan.decided(),
+        "in_doubt": plan.doubts.len(),
         "summary": plan.summary(),
-        "changes": plan.changes.iter().map(change).collect::<Vec<_>>(),
-        "unchanged": plan.unchanged,
+        "changes": plan.changes.iter().map(|of| change(plan, of)).collect::<Vec<_>>(),
+        "unchanged": plan.unchanged.iter().map(|key| unchanged(plan, key)).collect::<Vec<_>>(),
+        "unknown": plan.unknown,
         "consents": plan.consents.iter().map(|consent| json!({
             "kind": consent.kind, "flag": consent.kind.flag(), "text": consent.text, "objects": consent.objects,
         })).collect::<Vec<_>>(),
@@ -29,7 +34,17 @@ pub fn plan_json(plan: &Plan) -> Value {
     })
 }
 
-fn change(change: &Change) -> Value {
+/// Its identity, and how it was decided that it stays as it is.
+fn unchanged(plan: &Plan, key: &ObjectKey) -> Value {
+    let mut value = json!(key);
+    value["decided"] = json!(plan.decided_unchanged(key));
+    if let Some(found) = plan.doubts.get(key) {
+        value["doubts"] = doubts(found);
+    }
+    value
+}
+
+fn change(plan: &Plan, change: &Change) -> Value {
     json!({
         "key": change.key,
         "action": change.action,
@@ -37,12 +52,24 @@ fn change(change: &Change) -> Value {
         "origin": change.origin,
         "wave": change.wave,
         "decided": change.decided,
+        "doubts": doubts(plan.doubts.get(&change.key).map_or(&[], Vec::as_slice)),
         "fields": change.fields.iter().map(field).collect::<Vec<_>>(),
         "conflicts": change.conflicts.iter().map(conflict).collect::<Vec<_>>(),
         "replace_reasons": change.replace_reasons,
         "notes": change.notes,
         "writes": change.writes.iter().map(write).collect::<Vec<_>>(),
     })
+}
+
+fn doubts(doubts: &[Doubt]) -> Value {
+    let doubt = |doubt: &Doubt| {
+        json!({
+            "path": doubt.path.to_string(),
+            "predicted": doubt.predicted.as_ref().map(shown),
+            "server": doubt.server.as_ref().map(shown),
+        })
+    };
+    doubts.iter().map(doubt).collect()
 }
 
 fn field(field: &FieldChange) -> Value {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::plan::{Action, Cause, Change, Consent, ConsentKind, FieldChange, Plan};
+use crate::plan::{Action, Asking, Cause, Change, Consent, ConsentKind, Decided, FieldChange, Plan};
 use crate::resource::{ObjectKey, Origin};
 use crate::stack::Sources;
 
@@ -71,10 +71,29 @@ pub fn plan_summary(plan: &Plan) -> String {
     let said: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, verb)| format!("{} to {verb}", thousands(*count))).collect();
     let unchanged = thousands(summary.unchanged);
+    let unknown = if summary.unknown == 0 { String::new() } else { format!(" {} not readable.", thousands(summary.unknown)) };
     if said.is_empty() {
-        return format!("No changes: {unchanged} {} as the stack says.", if summary.unchanged == 1 { "object is" } else { "objects are" });
+        let are = if summary.unchanged == 1 { "object is" } else { "objects are" };
+        return format!("No changes: {unchanged} {are} as the stack says.{unknown}");
     }
-    format!("{}; {unchanged} unchanged.", said.join(", "))
+    format!("{}; {unchanged} unchanged.{unknown}", said.join(", "))
+}
+
+/// What the server was asked, and whether it contradicted.
+fn checked(plan: &Plan) -> String {
+    let predicted = plan.changes.iter().filter(|change| change.decided == Decided::Prediction).count();
+    if plan.asking == Asking::Nothing {
+        return " By prediction alone; not checked by the server.".to_owned();
+    }
+    let doubts = match plan.doubts.len() {
+        0 if plan.asked == 0 => String::new(),
+        count => format!(", {} in doubt", thousands(count)),
+    };
+    match (plan.asked, predicted) {
+        (0, 0) => String::new(),
+        (0, predicted) => format!(" {} predicted, not checked by the server.", thousands(predicted)),
+        (asked, _) => format!(" {} checked by the server{doubts}.", thousands(asked)),
+    }
 }
 
 /// Whether nothing but what others did is taken back.
@@ -303,11 +322,7 @@ impl Printer {
             self.text.push('\n');
         }
         let summary = self.look.paint(Tone::Strong, &plan_summary(plan));
-        let asked = match plan.asked {
-            0 => String::new(),
-            1 => " 1 checked by the server.".to_owned(),
-            asked => format!(" {} checked by the server.", thousands(asked)),
-        };
+        let asked = checked(plan);
         self.line(&format!("{summary}{asked}"));
         let never = irreversible(plan);
         if !never.is_empty() {

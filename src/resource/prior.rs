@@ -1,5 +1,4 @@
-//! What the last apply left behind of one object: enough to know, without asking the server, that nothing changed
-//! since, and to tell drift from an intended change.
+//! What the last apply left behind of one object: what tells drift from an intended change, and what to delete or to go back to.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -18,7 +18,7 @@ async fn what_the_plan_makes_is_predicted_then_nothing_is_left_to_do_and_nothing
         shown(&plan),
         ["Create Namespace NS", "Create Secret s", "Create Deployment web"].map(|s| s.replace("NS", &world.namespace()))
     );
-    assert_eq!(change(&plan, "Namespace", &world.namespace()).decided, Decided::DryRun);
+    assert_eq!(change(&plan, "Namespace", &world.namespace()).decided, Decided::Verified);
     assert_eq!(change(&plan, "Deployment", "web").decided, Decided::Prediction);
     assert!(fields(change(&plan, "Secret", "s")).contains(&"data.key: - → (secret) (intended)".to_owned()));
     assert!(!format!("{plan:?}").contains("hunter2") && !format!("{plan:?}").contains("aHVudGVyMg"));

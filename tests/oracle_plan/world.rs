@@ -70,7 +70,11 @@ impl World {
     }
 
     pub async fn try_plan(&self) -> Result<Plan, Diagnostics> {
-        engine::plan(&Session::open(&self.request).await?, &self.request).await
+        self.plan_as(&self.request).await
+    }
+
+    pub async fn plan_as(&self, request: &Request) -> Result<Plan, Diagnostics> {
+        engine::plan(&Session::open(request).await?, request).await
     }
 
     pub async fn plan(&self) -> Plan {

@@ -1,15 +1,17 @@
 //! What a test plans with: objects as a server would hold them, and a planner that is fed with them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::graph::ResourceGraph;
 use crate::merge::{self, FieldSet};
-use crate::plan::{Answer, Ask, Filter, Plan, PlanInput, Planner, Question, Target, record};
+use crate::plan::{Answer, Ask, Asking, Filter, Mutators, Plan, PlanInput, Planner, Question, Target, Types, record};
 use crate::resource::{
     Desired, Edge, EdgeReason, FieldManager, FieldPath, GroupVersionKind, Object, ObjectKey, Origin, PriorSet, StackIdentity,
 };
+use crate::schema::{Catalog, MINORS};
 
 pub(super) fn identity() -> StackIdentity {
     StackIdentity::new("hello", "test")
@@ -89,13 +91,22 @@ pub(super) struct Scene {
     prior: PriorSet,
     live: Vec<Object>,
     pub(super) take_ownership: bool,
+    pub(super) asking: Asking,
+    pub(super) mutators: Vec<Object>,
 }
 
 impl Scene {
     pub(super) fn of(desired: Vec<Desired>) -> Self {
         // The namespace is there, and isn't the stack's.
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns", "uid": "ns"}});
-        Self { desired, prior: PriorSet::default(), live: vec![Object::try_from(namespace).unwrap()], take_ownership: false }
+        Self {
+            desired,
+            prior: PriorSet::default(),
+            live: vec![Object::try_from(namespace).unwrap()],
+            take_ownership: false,
+            asking: Asking::Changed,
+            mutators: Vec::new(),
+        }
     }
 
     /// The object is there as the last apply left it.
@@ -117,6 +128,11 @@ impl Scene {
         live
     }
 
+    /// The state is lost.
+    pub(super) fn forget(&mut self) {
+        self.prior = PriorSet::default();
+    }
+
     pub(super) fn want(&mut self, desired: Desired) {
         self.desired.push(desired);
     }
@@ -136,8 +152,15 @@ impl Scene {
     pub(super) fn plan_mut(self, mut answer: impl FnMut(&Question) -> Answer) -> Plan {
         let served = |(api_version, kind): (&str, &str)| (GroupVersionKind::from_api_version(api_version, kind), kind != "Namespace");
         let kinds = ["Namespace", "ConfigMap", "Secret", "ResourceQuota", "PersistentVolumeClaim"].map(|kind| ("v1", kind));
+        let others = [("apps/v1", "Deployment"), ("networking.k8s.io/v1", "NetworkPolicy")];
         let graph = ResourceGraph::build(&self.desired).unwrap();
-        let (identity, filter) = (identity(), Filter::default());
+        let (identity, filter, desired) = (identity(), Filter::default(), Arc::new(self.desired));
+        let mut types = Types::of(Catalog::of_minor(MINORS[1]));
+        types.define(desired.iter());
+        let types = Arc::new(types);
+        let plurals = kinds.iter().chain(&others).map(|(api_version, kind)| {
+            (GroupVersionKind::from_api_version(api_version, *kind).group_kind(), format!("{}s", kind.to_lowercase()))
+        });
         let input = PlanInput {
             identity: &identity,
             target: Target {
@@ -147,11 +170,15 @@ impl Scene {
                 root_namespace: "root".into(),
                 chosen_by: Vec::new(),
             },
-            desired: &self.desired,
+            desired: &desired,
             graph: &graph,
             prior: &self.prior,
             inventory: BTreeSet::new(),
-            served: kinds.into_iter().chain([("apps/v1", "Deployment")]).map(served).collect(),
+            served: kinds.into_iter().chain(others).map(served).collect(),
+            plurals: plurals.collect(),
+            types: &types,
+            mutators: Arc::new(Mutators::of(&self.mutators)),
+            asking: self.asking,
             max_deletes: None,
             moved: &[],
             filter: &filter,
@@ -161,7 +188,8 @@ impl Scene {
         let listed = planner.kinds();
         let (labelled, others): (Vec<Object>, Vec<Object>) =
             self.live.into_iter().partition(|object| identity.labels_match(object) && listed.contains_key(&object.key().group_kind()));
-        planner.page(labelled);
+        let sieve = planner.sieve();
+        planner.page(sieve.sift(labelled));
         loop {
             let lookups = planner.lookups();
             if lookups.is_empty() {

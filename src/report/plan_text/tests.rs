@@ -19,6 +19,10 @@ fn plan(changes: Vec<Change>) -> Plan {
         revision: 41,
         changes,
         unchanged: (0..4937).map(|n| ObjectKey::new("", "ConfigMap", Some("a"), &n.to_string())).collect(),
+        confirmed: BTreeMap::new(),
+        unknown: Vec::new(),
+        doubts: BTreeMap::new(),
+        asking: Asking::Changed,
         findings: Diagnostics::default(),
         consents: Vec::new(),
         narrowed: false,
@@ -105,7 +109,7 @@ Asks for consent
   ? replaces 1 object                                            --allow-replace
       StatefulSet acme/ledger
 
-6 to change, 1 to replace, 1 to delete; 4,937 unchanged. 98 checked by the server.
+6 to change, 1 to replace, 1 to delete; 4,937 unchanged. 98 checked by the server, 0 in doubt.
 "
     );
     let all = plan_text(&plan, Expand::Group(2), None, look);
@@ -124,7 +128,7 @@ fn changes_that_differ_in_anything_are_not_folded() {
 #[test]
 fn an_empty_plan_says_so() {
     let text = plan_text(&plan(Vec::new()), Expand::Nothing, None, Look::default());
-    assert!(text.ends_with("\n\nNo changes: 4,937 objects are as the stack says. 98 checked by the server.\n"), "{text}");
+    assert!(text.ends_with("\n\nNo changes: 4,937 objects are as the stack says. 98 checked by the server, 0 in doubt.\n"), "{text}");
     assert!(text.contains("revision 41\n"));
 }
 
