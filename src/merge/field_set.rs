@@ -1,7 +1,10 @@
 //! A set of places in an object, as `fieldsV1` holds it: a trie whose nodes may be members of the set.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
+use serde::Serialize as _;
+use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Map, Value};
 
 use crate::resource::{FieldPath, PathElement};
@@ -370,9 +373,12 @@ fn print_element(element: &PathElement) -> String {
     }
 }
 
-/// JSON as the server writes it: fit to stand in HTML.
+/// JSON as the server writes it: numbers as Go does, and fit to stand in HTML.
 pub(super) fn json_text(value: &Value) -> String {
-    let text = value.to_string();
+    let mut bytes = Vec::new();
+    let written = value.serialize(&mut Serializer::with_formatter(&mut bytes, AsGo));
+    // A Value can always be written to memory, and is text there.
+    let text = written.ok().and_then(|()| String::from_utf8(bytes).ok()).unwrap_or_default();
     if !text.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
         return text;
     }
@@ -380,10 +386,34 @@ pub(super) fn json_text(value: &Value) -> String {
     escapes.iter().fold(text, |text, (character, escape)| text.replace(*character, escape))
 }
 
+/// Go's `encoding/json`: `1.0` is `1`, and only very large and very small numbers have an exponent.
+struct AsGo;
+
+impl Formatter for AsGo {
+    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> std::io::Result<()> {
+        let size = value.abs();
+        if size == 0.0 || (1e-6..1e21).contains(&size) {
+            return write!(writer, "{value}");
+        }
+        let text = format!("{value:e}");
+        match text.split_once('e') {
+            Some((digits, exponent)) if !exponent.starts_with('-') => write!(writer, "{digits}e+{exponent}"),
+            _ => writer.write_all(text.as_bytes()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn numbers_are_written_as_go_does() {
+        let text = |value: f64| json_text(&json!(value));
+        assert_eq!([1.0, 0.5, -2.0, 1e20].map(text), ["1", "0.5", "-2", "100000000000000000000"]);
+        assert_eq!([1e21, 1.5e300, 1e-7].map(text), ["1e+21", "1.5e+300", "1e-7"]);
+    }
 
     fn path(text: &str) -> FieldPath {
         text.parse().unwrap()

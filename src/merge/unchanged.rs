@@ -10,6 +10,7 @@ use std::iter::Peekable;
 use serde_json::{Map, Value};
 
 use super::field_set::parse_element;
+use super::server::{ANNOTATION, KUBECTL};
 use crate::resource::{FieldPath, PathElement, same_value};
 use crate::schema::{ListKey, ListKind, Shape, TypeRef};
 
@@ -59,6 +60,8 @@ pub enum Rule {
     NotEmpty,
     /// It is of a size that real objects have.
     Size,
+    /// It isn't kubectl's annotation of what it applied that the server would write anew.
+    Recorded,
 }
 
 impl Rule {
@@ -74,6 +77,7 @@ impl Rule {
             Self::InSchema => "a field is not in the schema",
             Self::NotEmpty => "a null or empty value, of which the server decides",
             Self::Size => "it is too large or too deep",
+            Self::Recorded => "the annotation of what kubectl applied is written anew",
         }
     }
 }
@@ -97,6 +101,9 @@ pub fn unchanged_by(live: &Value, entries: &[Value], configuration: &Value, mana
     let same = |name: &str| entry[name] == configuration[name] && live[name] == configuration[name];
     if !same("apiVersion") || live["kind"] != configuration["kind"] {
         return at_root(Rule::OneEntry);
+    }
+    if manager == KUBECTL && live["metadata"]["annotations"].get(ANNOTATION).is_some() {
+        return Verdict::Unknown(Reason { rule: Rule::Recorded, path: FieldPath::root() });
     }
     let (Some(object), Some(fields)) = (configuration.as_object(), entry["fieldsV1"].as_object()) else { return at_root(Rule::OneEntry) };
     let mut walk = Walk { text: String::new(), depth: 0 };

@@ -205,7 +205,13 @@ impl Subject<'_> {
         for object in [&mut predicted, &mut stored] {
             object.as_object_mut().map(|object| object.remove("status"));
             match self.case.kind {
-                "DaemonSet" => drop(merge::remove(object, &generation)),
+                "DaemonSet" => {
+                    merge::remove(object, &generation);
+                    let metadata = object["metadata"].as_object_mut().unwrap();
+                    if metadata.get("annotations") == Some(&json!({})) {
+                        metadata.remove("annotations");
+                    }
+                }
                 // It goes with what made it a default (externalIPs), by the Service's own strategy.
                 "Service" => drop(merge::remove(object, &FieldPath::fields(&["spec", "externalTrafficPolicy"]))),
                 "ServiceAccount" => drop(object.as_object_mut().map(|object| object.remove("secrets"))),
@@ -330,8 +336,12 @@ impl Subject<'_> {
         }
     }
 
-    /// Of a ServiceAccount's references to secrets only the names are kept, after that.
+    /// Of a ServiceAccount's references to secrets only the names are kept, and of doubled owners only one, after that.
     fn with_references(&self, new: &mut Value, asked: &Value) {
+        let owners = |object: &Value| object["metadata"]["ownerReferences"].as_array().map_or(0, Vec::len);
+        if owners(asked) > owners(new) && owners(new) > 0 {
+            new["metadata"]["ownerReferences"] = asked["metadata"]["ownerReferences"].clone();
+        }
         if self.case.kind == "ServiceAccount"
             && let (Some(standing), Some(asked)) = (new.get_mut("secrets").and_then(Value::as_array_mut), asked["secrets"].as_array())
         {

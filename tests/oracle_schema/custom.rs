@@ -16,14 +16,17 @@ pub async fn check(server: &Server) -> Vec<String> {
     let gvk = GroupVersionKind::from_api_version("oracle.example.dev/v1", "Thing");
     let kind = schema.kind(&gvk).unwrap();
     let path = "/apis/oracle.example.dev/v1/things";
-    // Discovery follows a little later.
-    for _ in 0..100 {
-        if server.send("GET", path, "", &Value::Null).await.is_ok() {
-            break;
+    let types = "/openapi/v3/apis/oracle.example.dev/v1";
+    // Its path and its document follow a little later.
+    for wanted in [path, types] {
+        for _ in 0..600 {
+            if server.send("GET", wanted, "", &Value::Null).await.is_ok() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    let document = server.get("/openapi/v3/apis/oracle.example.dev/v1").await;
+    let document = server.get(types).await;
     let theirs = spai::schema::Schema::from_openapi(&document).unwrap();
     let mut wrong = Vec::new();
     differences(&walked(kind, 7), &walked(theirs.kind(&gvk).unwrap(), 7), "types of a Thing", &mut wrong);

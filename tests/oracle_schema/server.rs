@@ -62,7 +62,9 @@ impl Server {
         };
         let good = response.status().is_success();
         let bytes = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
-        let value: Value = serde_json::from_slice(&bytes).unwrap();
+        let Ok(value) = serde_json::from_slice::<Value>(&bytes) else {
+            return Err(json!({"message": format!("no JSON: {}", String::from_utf8_lossy(&bytes))}));
+        };
         if good { Ok(value) } else { Err(value) }
     }
 }

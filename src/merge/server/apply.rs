@@ -16,7 +16,7 @@ use crate::resource::same_value;
 /// Who is taken to have written what stands there, where nothing is recorded.
 const BEFORE: &str = "before-first-apply";
 /// The only manager whose conflicts with its own former client-side apply don't count.
-const KUBECTL: &str = "kubectl";
+pub(in crate::merge) const KUBECTL: &str = "kubectl";
 
 /// What the server makes of `live` (none: it is created) when the writer applies `configuration`.
 ///

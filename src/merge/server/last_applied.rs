@@ -8,7 +8,8 @@ use crate::merge::field_set::json_text;
 use crate::merge::typed::{Duplicates, compare, fields_of, validate};
 use crate::schema::TypeRef;
 
-const ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// Where `kubectl apply` keeps what it applied.
+pub(in crate::merge) const ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// All annotations together may not be larger.
 const LARGEST: usize = 256 * 1024;
 

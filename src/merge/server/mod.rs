@@ -13,8 +13,10 @@ mod scale;
 mod update;
 mod writer;
 
+pub(in crate::merge) use apply::KUBECTL;
 pub use apply::apply;
 pub use conflict::{Conflict, Conflicts};
+pub(in crate::merge) use last_applied::ANNOTATION;
 pub use managers::ManagersError;
 pub use predict::predict;
 pub use reset::reset_fields;
