@@ -7,7 +7,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | the core, pure | [`resource`], [`schema`], [`merge`], [`admission`], [`stack`], [`compile`], [`graph`], [`strategy`], [`plan`] |
-//! | the shell, I/O | [`cluster`], [`state`], [`apply`], [`engine`] |
+//! | the shell, I/O | [`cluster`], [`embedded`], [`state`], [`apply`], [`engine`] |
 //! | the surface | [`report`], [`cli`] |
 
 pub mod resource;
@@ -29,6 +29,8 @@ pub mod strategy;
 pub mod plan;
 
 pub mod cluster;
+
+pub mod embedded;
 
 pub mod state;
 

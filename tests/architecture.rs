@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top: each may use those before it, and none after.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "resource",
     "schema",
     "merge",
@@ -19,6 +19,7 @@ const ORDER: [&str; 15] = [
     "strategy",
     "plan",
     "cluster",
+    "embedded",
     "state",
     "apply",
     "engine",

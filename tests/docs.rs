@@ -75,6 +75,8 @@ fn run_page(page: &Path, shown: &[Shown], kubeconfig: &Path, wrong: &mut String)
             .env("HOME", folder.path())
             .env("XDG_CONFIG_HOME", folder.path().join(".config"))
             .env("KUBECONFIG", kubeconfig)
+            // The pages say it: kubectl and spai look at the same cluster.
+            .env("SPAI_CONTEXT", "spai-test")
             .stdin(Stdio::null())
             .output()
             .unwrap();

@@ -115,6 +115,9 @@ pub(super) enum Verb {
     /// Says who is applying, and takes the lock away from a dead run
     #[command(subcommand)]
     Lock(Lock),
+    /// The embedded cluster: served to kubectl, or emptied
+    #[command(subcommand)]
+    Cluster(Cluster),
     /// Prints completions for a shell
     #[command(after_help = "Example:\n  spai completions bash > ~/.local/share/bash-completion/completions/spai")]
     Completions {
@@ -557,6 +560,43 @@ pub(super) enum Lock {
     Break {
         #[command(flatten)]
         stored: Stored,
+        /// Answers "yes" to "go on?"
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Cluster {
+    /// Serves the embedded cluster on a port of this machine until Ctrl-C; nothing runs in its pods
+    #[command(
+        after_help = "Example:\n  spai cluster serve stacks/hello -e development\n\nIt writes a kubeconfig and says where. While it serves, give that to the other verbs:\n  spai plan stacks/hello -e development --kubeconfig FILE"
+    )]
+    Serve {
+        #[command(flatten)]
+        folder: Folder,
+        #[command(flatten)]
+        reading: Reading,
+        /// Where the state is; the cluster's data is with it
+        #[arg(long, value_name = "DIR", hide_short_help = true)]
+        state: Option<PathBuf>,
+        /// The port; a free one if not given
+        #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+        port: u16,
+        /// The file for the kubeconfig; with the cluster's data if not given
+        #[arg(long, value_name = "FILE")]
+        kubeconfig_out: Option<PathBuf>,
+    },
+    /// Empties the embedded cluster; asks first
+    #[command(after_help = "Example:\n  spai cluster reset stacks/hello -e development")]
+    Reset {
+        #[command(flatten)]
+        folder: Folder,
+        #[command(flatten)]
+        reading: Reading,
+        /// Where the state is; the cluster's data is with it
+        #[arg(long, value_name = "DIR", hide_short_help = true)]
+        state: Option<PathBuf>,
         /// Answers "yes" to "go on?"
         #[arg(short, long)]
         yes: bool,

@@ -1,6 +1,7 @@
 //! Arguments in, exit code out; no logic.
 
 mod args;
+mod cluster_verbs;
 mod generate;
 mod interrupt;
 mod plan_verbs;

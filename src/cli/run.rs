@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use serde_json::json;
 
-use crate::engine::Process;
+use crate::engine::{HELD, Process};
 use crate::report;
 use crate::resource::{Diagnostic, Diagnostics};
 use crate::stack::Sources;
@@ -16,10 +16,13 @@ use crate::stack::Sources;
 use super::args::{Cli, Verb};
 use super::request::Context;
 use super::terminal::Terminal;
-use super::{generate, plan_verbs, run_verbs, stack_verbs, state_verbs, surroundings, variables, write_verbs};
+use super::{cluster_verbs, generate, plan_verbs, run_verbs, stack_verbs, state_verbs, surroundings, variables, write_verbs};
 
 /// The exit code of an error, usage included.
 pub(super) const ERROR: u8 = 1;
+
+/// Somebody else has the lock, or the embedded cluster.
+const LOCKED: u8 = 5;
 
 /// How a verb ends: with an exit code, or with all that is wrong.
 pub(super) type Ended = Result<u8, Problem>;
@@ -43,7 +46,8 @@ impl From<Diagnostic> for Problem {
 
 impl From<Diagnostics> for Problem {
     fn from(diagnostics: Diagnostics) -> Self {
-        Self { diagnostics, sources: None, code: ERROR }
+        let held = diagnostics.0.iter().any(|one| one.code == HELD);
+        Self { diagnostics, sources: None, code: if held { LOCKED } else { ERROR } }
     }
 }
 
@@ -130,6 +134,7 @@ fn run(verb: Verb, context: &Context, terminal: Terminal) -> Ended {
         Verb::Import(args) => online(run_verbs::import(args, context, terminal)),
         Verb::State(verb) => online(state_verbs::state(verb, context, terminal)),
         Verb::Lock(verb) => online(state_verbs::lock(verb, context, terminal)),
+        Verb::Cluster(verb) => online(cluster_verbs::cluster(verb, context, terminal)),
         Verb::Init(args) => write_verbs::init(&args, terminal),
         Verb::Fmt(args) => write_verbs::fmt(&args, terminal),
         Verb::Explain(args) => write_verbs::explain(&args, context, terminal),

@@ -130,10 +130,6 @@ impl Cluster {
 
 async fn from_kubeconfig(options: &ConnectOptions) -> Result<(kube::Config, String), Diagnostic> {
     let named = options.context.as_deref().or(options.reference.context.as_deref()).filter(|name| *name != "*");
-    if named.is_none() && options.reference.embedded {
-        return Err(Diagnostic::error("cluster::embedded", "this build of spai has no embedded cluster")
-            .help("name a context of the kubeconfig: `cluster = { context = \"…\" }` in the environment's file, or `--context`"));
-    }
     let (file, looked_in) = match &options.kubeconfig {
         Some(path) => (Kubeconfig::read_from(path), path.display().to_string()),
         None => (Kubeconfig::read(), default_files()),
@@ -240,8 +236,6 @@ mod tests {
         assert!(error.help.as_deref().is_some_and(|help| help.ends_with("; it has: a, b")), "{error:?}");
         assert_eq!(refused(GOOD, None, ClusterRef::default()).await.code, "cluster::no_context");
         assert_eq!(refused(GOOD, Some("a"), ClusterRef::default()).await.code, "cluster::configuration");
-        let embedded = ClusterRef { embedded: true, ..ClusterRef::default() };
-        assert_eq!(refused(GOOD, None, embedded).await.code, "cluster::embedded");
     }
 
     #[test]

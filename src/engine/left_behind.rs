@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Request;
+use super::embedded::{EMBEDDED, below};
 use super::ground::Ground;
 use super::session::usual_state_dir;
 use crate::apply::Header;
@@ -26,7 +27,12 @@ pub(super) async fn ground(request: &Request) -> Result<Option<Ground>, Diagnost
         }
     }
     let Some((dir, header)) = found.pop().filter(|_| found.is_empty()) else { return Ok(None) };
-    let cluster = Cluster::connect(&options(request, &header)).await?;
+    let elsewhere = request.context.is_some() || request.kubeconfig.is_some();
+    let cluster = if header.context == EMBEDDED && !elsewhere {
+        Cluster::over(super::embedded::open(&below(&dir))?.client(), EMBEDDED, request.server_timeout)
+    } else {
+        Cluster::connect(&options(request, &header)).await?
+    };
     Ok(Some(Ground::of_run(&header, cluster, LocalStore::open(&dir, key), request).await?))
 }
 

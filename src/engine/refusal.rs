@@ -1,5 +1,6 @@
 //! Why a run doesn't even begin, or isn't carried out: typed, for the exit code depends on it.
 
+use super::HELD;
 use crate::plan::Consent;
 use crate::resource::{Diagnostic, Diagnostics};
 use crate::state::LockError;
@@ -44,13 +45,16 @@ fn no_consent(consent: Consent) -> Diagnostic {
 
 impl From<Diagnostics> for Refusal {
     fn from(diagnostics: Diagnostics) -> Self {
-        Self::Failed(diagnostics)
+        match diagnostics.0.iter().find(|one| one.code == HELD) {
+            Some(held) => Self::Held(held.clone()),
+            None => Self::Failed(diagnostics),
+        }
     }
 }
 
 impl From<Diagnostic> for Refusal {
     fn from(diagnostic: Diagnostic) -> Self {
-        Self::Failed(diagnostic.into())
+        Diagnostics::from(diagnostic).into()
     }
 }
 

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cluster::{Cluster, ConnectOptions};
+use crate::cluster::Cluster;
 use crate::compile::compile;
 use crate::graph::ResourceGraph;
 use crate::resource::{Desired, Diagnostic, Diagnostics, StackIdentity};
 use crate::stack::{ResolveOptions, Resolved, Sources, Stack};
 use crate::state::{Binding, LocalStore, StateKey};
 
-use super::Request;
+use super::{Request, place};
 
 /// A stack in one environment, as objects: what needs no cluster and no state.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl Session {
     /// Everything that is wrong with the stack; or the kubeconfig, or the state's key.
     pub async fn open(request: &Request) -> Result<Self, Diagnostics> {
         let prepared = Prepared::read(request)?;
-        let cluster = connect(request, &prepared.resolved).await;
+        let cluster = place::cluster(request, &prepared.resolved, &state_dir(request, &prepared.resolved)).await;
         // What is wrong with the stack comes first.
         let compiled = prepared.compile()?;
         Ok(Self::over(compiled, cluster?, request)?)
@@ -126,7 +126,7 @@ impl Session {
     /// As [`Self::open`].
     pub async fn open_to_plan(request: &Request) -> Result<Self, Diagnostics> {
         let prepared = Prepared::read(request)?;
-        let cluster = connect(request, &prepared.resolved).await;
+        let cluster = place::cluster(request, &prepared.resolved, &state_dir(request, &prepared.resolved)).await;
         if let Ok(cluster) = &cluster {
             cluster.look_ahead(prepared.resolved.identity.clone(), prepared.resolved.root_namespace.clone());
         }
@@ -161,17 +161,6 @@ impl Session {
     }
 }
 
-/// The connection to the environment's cluster.
-async fn connect(request: &Request, resolved: &Resolved) -> Result<Cluster, Diagnostic> {
-    let options = ConnectOptions {
-        kubeconfig: request.kubeconfig.clone(),
-        context: request.context.clone(),
-        reference: resolved.cluster.clone(),
-        server_timeout: request.server_timeout,
-    };
-    Cluster::connect(&options).await
-}
-
 fn sorted(mut diagnostics: Diagnostics) -> Diagnostics {
     diagnostics.sort();
     diagnostics
@@ -194,7 +183,7 @@ fn environment(stack: &Stack, asked: Option<&str>) -> Result<String, Diagnostic>
 
 /// Where the state of this stack and environment is kept: `--state`; stack.toml's `state.dir`; beside the folder `stacks`
 /// that holds the stack; else inside the stack.
-fn state_dir(request: &Request, resolved: &Resolved) -> PathBuf {
+pub(super) fn state_dir(request: &Request, resolved: &Resolved) -> PathBuf {
     let identity = &resolved.identity;
     let base = match (&request.state_dir, &resolved.stack.state.dir) {
         (Some(dir), _) => dir.clone(),

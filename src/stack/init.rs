@@ -28,8 +28,8 @@ replicas = 2
         ("stack.toml", stack),
         (
             "environments/development.toml",
-            r#"# A context of your kubeconfig; "*" is the current one.
-cluster = { context = "*" }
+            r#"# A cluster in spai's own process, in which nothing runs; `{ context = "prod" }` is one of your kubeconfig, "*" its current one.
+cluster = { embedded = true }
 domain  = "example.test"
 "#
             .to_owned(),

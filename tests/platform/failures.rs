@@ -56,14 +56,14 @@ fn a_failed_first_apply_leaves_nothing() {
 }
 
 #[test]
-fn a_tenant_beyond_its_quota_rolls_back_and_is_named() {
+fn a_tenant_beyond_its_quota_is_known_at_the_plan() {
     let Some((world, before)) = applied() else { return };
     let namespace = format!("{}-earth", world.root);
     world.kubectl(&["create", "quota", "frozen", "--hard=pods=2", "-n", &namespace]);
     let quota = || world.kubectl(&["get", "quota", "frozen", "-n", &namespace, "-o", "jsonpath={.status.used.pods}"]);
     wait_for("the quota counts the pods", || quota() == "2");
     world.replace("services/web.toml", "tag = \"1.0.0\"", "tag = \"1.1.0\"");
-    world.spai(&["apply", "--yes", "--timeout", "30s"]).expect(3).says("don't fit in the quota frozen");
+    world.spai(&["apply", "--yes", "--timeout", "30s"]).expect(1).says("plan::roll_out_stuck").says("frozen");
     world.kubectl(&["delete", "quota", "frozen", "-n", &namespace]);
     as_before(&world, &before);
 }

@@ -171,6 +171,8 @@ impl World {
             .env("HOME", self.folder.path())
             .env("XDG_CONFIG_HOME", self.folder.path().join("config"))
             .env("KUBECONFIG", &self.control_plane.kubeconfig)
+            // The shipped development environment is the embedded cluster; these tests are about a real one.
+            .env("SPAI_CONTEXT", "spai-test")
             .env("SPAI_ENVIRONMENT", &self.environment)
             .env("SPAI_NAMESPACE", &self.root)
             .envs(&self.variables)

@@ -1,0 +1,90 @@
+//! The embedded cluster by itself: served on a port, and begun anew.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::embedded::serve::Server;
+use crate::engine::embedded as engine;
+use crate::report;
+use crate::resource::Diagnostic;
+
+use super::args::Cluster;
+use super::interrupt::{interrupted, listen};
+use super::request::Context;
+use super::run::{ERROR, Ended, Problem};
+use super::terminal::Terminal;
+
+/// `spai cluster …`.
+pub(super) async fn cluster(verb: Cluster, context: &Context, terminal: Terminal) -> Ended {
+    match verb {
+        Cluster::Serve { folder, reading, state, port, kubeconfig_out } => {
+            let mut request = context.offline(folder.path(), &reading)?;
+            request.state_dir = state;
+            let data = engine::folder(&request).map_err(|found| Problem::from(found).within(&request.stack_dir))?;
+            let file = kubeconfig_out.unwrap_or_else(|| data.join("kubeconfig"));
+            serve(&data, port, &file, terminal).await
+        }
+        Cluster::Reset { folder, reading, state, yes } => {
+            let mut request = context.offline(folder.path(), &reading)?;
+            request.state_dir = state;
+            let data = engine::folder(&request).map_err(|found| Problem::from(found).within(&request.stack_dir))?;
+            reset(&data, yes, terminal)
+        }
+    }
+}
+
+async fn serve(data: &Path, port: u16, file: &PathBuf, terminal: Terminal) -> Ended {
+    let stopped = listen(terminal);
+    let cluster = engine::open(data)?;
+    let server = Server::start(cluster, port).await.map_err(|error| {
+        Diagnostic::error("embedded::serve", format!("the embedded cluster can't be served on port {port}: {error}"))
+            .help("take another port with `--port`, or none: a free one is found")
+    })?;
+    write(file, &server.kubeconfig())?;
+    let path = file.display().to_string();
+    let shown = report::visible_line(&path);
+    if terminal.json {
+        terminal.print_json(&json!({"format": "spai.serve/1", "server": server.url(), "kubeconfig": file}));
+    } else {
+        terminal.print(&format!(
+            "The embedded cluster is served at {} until Ctrl-C. Nothing runs in its pods.\n\n  export KUBECONFIG={shown}\n",
+            server.url()
+        ));
+    }
+    interrupted(stopped).await;
+    // Its token is worth nothing any more.
+    let _ = std::fs::remove_file(file);
+    Ok(0)
+}
+
+/// Writes a file that only its owner may read.
+fn write(file: &Path, text: &str) -> Result<(), Diagnostic> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).write(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(file).and_then(|mut out| {
+        #[cfg(unix)]
+        out.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        out.write_all(text.as_bytes())
+    });
+    written.map_err(|error| Diagnostic::error("embedded::kubeconfig", format!("{} can't be written: {error}", file.display())))
+}
+
+fn reset(data: &Path, yes: bool, terminal: Terminal) -> Ended {
+    if !yes {
+        if !terminal.asks {
+            return Err(Diagnostic::error("cli::confirm", "the embedded cluster would be emptied, and there is no terminal to ask at")
+                .help("say `--yes`")
+                .into());
+        }
+        if !terminal.ask("Empty the embedded cluster?") {
+            return Ok(ERROR);
+        }
+    }
+    engine::reset(data)?;
+    terminal.say("the embedded cluster is empty; the state still tells what was applied to it");
+    Ok(0)
+}

@@ -1,0 +1,9 @@
+//! Custom resource definitions: what they define is served like anything else, with their own types, defaults and rules.
+
+mod definitions;
+mod serve;
+mod structural;
+mod validate;
+
+pub use definitions::Definitions;
+pub use serve::{establish, place, served};

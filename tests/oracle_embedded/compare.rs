@@ -1,0 +1,135 @@
+//! Two answers, less what is of the moment.
+
+use serde_json::Value;
+
+use super::Answer;
+
+/// What differs, in words: the first place, and both values.
+pub struct Difference {
+    pub place: String,
+    pub real: String,
+    pub ours: String,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: real {} ours {}", self.place, self.real, self.ours)
+    }
+}
+
+pub fn differ(real: &Answer, ours: &Answer) -> Option<Difference> {
+    let message = |answer: &Answer| answer.body["message"].as_str().unwrap_or_default().to_owned();
+    if real.code != ours.code {
+        let told = |answer: &Answer| format!("{} {}", answer.code, message(answer));
+        return Some(Difference { place: "code".to_owned(), real: told(real), ours: told(ours) });
+    }
+    if real.warnings != ours.warnings {
+        return Some(Difference {
+            place: "warnings".to_owned(),
+            real: format!("{:?}", real.warnings),
+            ours: format!("{:?}", ours.warnings),
+        });
+    }
+    let (mut one, mut two) = (real.body.clone(), ours.body.clone());
+    timeless(&mut one, "");
+    timeless(&mut two, "");
+    walk(&one, &two, "")
+}
+
+/// What differs from one moment, or one server, to the next.
+fn timeless(value: &mut Value, name: &str) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                let moment = matches!(
+                    key.as_str(),
+                    "uid"
+                        | "resourceVersion"
+                        | "creationTimestamp"
+                        | "deletionTimestamp"
+                        | "lastPhaseTransitionTime"
+                        | "time"
+                        | "clusterIP"
+                        | "clusterIPs"
+                        | "nodePort"
+                        | "continue"
+                );
+                if (moment && (value.is_string() || value.is_number() || value.is_array()) && value != "None")
+                    || key.ends_with("controller-uid")
+                {
+                    *value = Value::from("…");
+                } else if key.as_str() == "message" {
+                    if let Some(text) = value.as_str() {
+                        *value = Value::from(without_moments(text));
+                    }
+                } else {
+                    timeless(value, key);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for item in items.iter_mut() {
+                timeless(item, name);
+            }
+            if name == "causes" {
+                items.sort_by_key(ToString::to_string);
+                // What is said twice is said.
+                items.dedup();
+            }
+        }
+        Value::String(text) => {
+            if text.starts_with("kube-api-access-") {
+                *text = "kube-api-access-…".to_owned();
+            } else if is_uid(text) {
+                *text = "…".to_owned();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_uid(text: &str) -> bool {
+    text.len() == 36 && text.bytes().filter(|byte| *byte == b'-').count() == 4
+}
+
+/// A message without uids, versions and addresses.
+fn without_moments(text: &str) -> String {
+    let mut out = String::new();
+    for word in text.split_inclusive([' ', ',', ':', '"', '[', ']', '(', ')']) {
+        let bare = word.trim_end_matches([' ', ',', ':', '"', '[', ']', '(', ')']);
+        let uid = is_uid(bare);
+        let number = bare.len() >= 2 && bare.bytes().all(|byte| byte.is_ascii_digit()) && text.contains("esourceVersion");
+        let address = bare.split('.').count() == 4 && bare.split('.').all(|part| part.parse::<u8>().is_ok());
+        if uid || number || address {
+            out.push('…');
+            out.push_str(&word[bare.len()..]);
+        } else {
+            out.push_str(word);
+        }
+    }
+    out
+}
+
+fn walk(real: &Value, ours: &Value, path: &str) -> Option<Difference> {
+    let differ = || {
+        let short = |value: &Value| value.to_string().chars().take(700).collect::<String>();
+        Some(Difference { place: path.to_owned(), real: short(real), ours: short(ours) })
+    };
+    match (real, ours) {
+        (Value::Object(one), Value::Object(two)) => {
+            for (key, value) in one {
+                if let Some(found) = walk(value, two.get(key).unwrap_or(&Value::Null), &format!("{path}.{key}")) {
+                    return Some(found);
+                }
+            }
+            two.iter()
+                .find(|(key, value)| !one.contains_key(*key) && !value.is_null())
+                .and_then(|(key, value)| walk(&Value::Null, value, &format!("{path}.{key}")))
+        }
+        (Value::Array(one), Value::Array(two)) if one.len() == two.len() => {
+            one.iter().zip(two).enumerate().find_map(|(index, (one, two))| walk(one, two, &format!("{path}[{index}]")))
+        }
+        _ if real == ours => None,
+        _ => differ(),
+    }
+}

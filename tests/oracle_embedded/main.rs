@@ -1,0 +1,138 @@
+//! The embedded cluster held against a real API server: the same requests to both, answers compared: status code, headers' warnings
+//! and the whole body, less what differs from one moment to the next.
+//!
+//! What may differ is in `docs/reference/embedded-differences.md`, and in `known.rs` as code.
+#![recursion_limit = "256"]
+#![allow(
+    missing_docs,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking; lints know only test functions as tests"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod compare;
+mod kinds;
+mod known;
+mod sequences;
+mod wrong;
+
+use serde_json::Value;
+use spai::embedded::{EmbeddedCluster, Options};
+
+/// A request: `{ns}` in its path and body is the sequence's namespace.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub method: &'static str,
+    pub path: String,
+    pub content: &'static str,
+    pub body: Value,
+}
+
+/// Requests that belong together, in a namespace of their own.
+pub struct Sequence {
+    pub name: String,
+    pub steps: Vec<Step>,
+}
+
+struct Answer {
+    code: u16,
+    warnings: Vec<String>,
+    body: Value,
+}
+
+async fn ask(client: &kube::Client, step: &Step, namespace: &str) -> Answer {
+    let text = if step.body.is_null() { String::new() } else { step.body.to_string().replace("{ns}", namespace) };
+    let path = step.path.replace("{ns}", namespace);
+    let mut request =
+        http::Request::builder().method(step.method).uri(&path).header("user-agent", "oracle/1.0").header("accept", "application/json");
+    if !step.content.is_empty() {
+        request = request.header("content-type", step.content);
+    }
+    let response = client.send(request.body(kube::client::Body::from(text.into_bytes())).unwrap()).await.unwrap();
+    let code = response.status().as_u16();
+    let warnings = response.headers().get_all("warning").iter().map(|one| one.to_str().unwrap_or("?").to_owned()).collect();
+    let bytes = response.into_body().collect_bytes().await.unwrap();
+    let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes).into_owned()));
+    Answer { code, warnings, body }
+}
+
+/// Fills in what the answer before told: `{uid}` and `{rv}`.
+fn follow(step: &Step, last: &Value) -> Step {
+    let meta = &last["metadata"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (uid, version) = (text(&meta["uid"]), text(&meta["resourceVersion"]));
+    let fill = |text: String| text.replace("{uid}", &uid).replace("{rv}", &version);
+    Step { path: fill(step.path.clone()), body: serde_json::from_str(&fill(step.body.to_string())).unwrap(), ..step.clone() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_cluster_answers_as_a_real_one() {
+    let Some(plane) = support::control_plane() else { return };
+    let config = kube::config::Kubeconfig::read_from(plane.kubeconfig()).unwrap();
+    let config = kube::Config::from_custom_kubeconfig(config, &kube::config::KubeConfigOptions::default()).await.unwrap();
+    let real = kube::Client::try_from(config).unwrap();
+    // Its controllers stand still: so do the real one's, or they are too slow to be seen.
+    let embedded = EmbeddedCluster::open(&Options { driven: false, ..Options::default() }).unwrap();
+    let ours = embedded.client();
+
+    let run = support::unique("o");
+    for step in sequences::prepare(&run) {
+        ask(&real, &step, "").await;
+        ask(&ours, &step, "").await;
+    }
+    embedded.settle();
+    support::eventually("the definition is served", || {
+        let path = format!("/apis/{run}.example.com/v1");
+        plane
+            .kubectl()
+            .args(["get", "--raw", &path])
+            .output()
+            .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("widgets"))
+    });
+
+    let all = sequences::all(&run);
+    assert!(all.len() >= 400, "only {} sequences", all.len());
+    let only = std::env::var("SPAI_ORACLE_ONLY").ok();
+    let (mut differences, mut requests, mut excused) = (Vec::new(), 0, std::collections::BTreeMap::<&str, usize>::new());
+    for (number, sequence) in all.iter().enumerate() {
+        if only.as_ref().is_some_and(|only| !sequence.name.contains(only.as_str())) {
+            continue;
+        }
+        let namespace = format!("{run}-{number}");
+        for step in sequences::namespace() {
+            ask(&real, &step, &namespace).await;
+            ask(&ours, &step, &namespace).await;
+        }
+        let (mut theirs_last, mut ours_last) = (Value::Null, Value::Null);
+        for (index, step) in sequence.steps.iter().enumerate() {
+            let theirs = ask(&real, &follow(step, &theirs_last), &namespace).await;
+            let mine = ask(&ours, &follow(step, &ours_last), &namespace).await;
+            requests += 1;
+            if let Some(difference) = compare::differ(&theirs, &mine) {
+                match known::excuse(step, &difference) {
+                    Some(why) => *excused.entry(why).or_default() += 1,
+                    None => {
+                        differences.push(format!("{} #{index} {} {}\n    {difference}", sequence.name, step.method, step.path));
+                        break;
+                    }
+                }
+            }
+            if theirs.code < 300 && theirs.body["metadata"]["uid"].is_string() {
+                theirs_last = theirs.body;
+            }
+            if mine.code < 300 && mine.body["metadata"]["uid"].is_string() {
+                ours_last = mine.body;
+            }
+        }
+        ask(&real, &sequences::end(), &namespace).await;
+    }
+    for step in sequences::clean(&run) {
+        ask(&real, &step, "").await;
+    }
+    println!("{} sequences, {requests} requests, {} differences; excused: {excused:?}", all.len(), differences.len());
+    assert!(differences.is_empty(), "{} sequences differ:\n{}", differences.len(), differences.join("\n"));
+}
