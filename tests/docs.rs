@@ -43,7 +43,7 @@ fn every_command_of_the_documentation_works_as_printed() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
-/// README's first command, as far as its end: `--once` leaves out the waiting for Ctrl-C.
+/// The demo, as far as its end: `--once` leaves out the waiting for Ctrl-C.
 #[test]
 fn the_demo_plans_and_applies_the_shipped_platform() {
     if std::env::var_os("SPAI_TEST_KUBECONFIG").is_none() {
