@@ -73,6 +73,14 @@ fn a_second_process_exits_5_and_a_served_cluster_takes_many() {
     assert_eq!(planned.status.code(), Some(0), "{}", told(&planned));
     let reset = spai(folder.path(), &["cluster", "reset"], "hello").arg("--yes").output().unwrap();
     assert!(reset.status.success(), "{}", told(&reset));
+    // It is another cluster than the state is of: that, and the way on, is told.
+    let refused = spai(folder.path(), &["plan"], "hello").output().unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
+    assert!(told(&refused).contains("`spai state recover` makes the state say so"), "{}", told(&refused));
+    let recovered = spai(folder.path(), &["state", "recover", "--stack"], "hello").output().unwrap();
+    assert!(recovered.status.success(), "{}", told(&recovered));
+    let again = spai(folder.path(), &["apply"], "hello").arg("--yes").output().unwrap();
+    assert!(again.status.success() && told(&again).contains("Applied: "), "{}", told(&again));
 }
 
 const WEB: &str = "

@@ -85,6 +85,6 @@ fn reset(data: &Path, yes: bool, terminal: Terminal) -> Ended {
         }
     }
     engine::reset(data)?;
-    terminal.say("the embedded cluster is empty; the state still tells what was applied to it");
+    terminal.say("the embedded cluster is empty, and a new one: `spai state recover` makes the state say so");
     Ok(0)
 }

@@ -159,8 +159,12 @@ fn bound_here(bound: Option<&Binding>, here: &Binding, target: &Target) -> Resul
             "the state of {} is of another cluster: of the one with uid {}, and context `{}` is {}",
             here.identity, bound.cluster_uid, target.context, here.cluster_uid
         );
-        return Err(Diagnostic::error("plan::another_cluster", text)
-            .help("choose the right context (`--context`); for a cluster of its own, use an environment of its own or another `--state`"));
+        let help = if target.context == super::embedded::EMBEDDED {
+            "if the embedded cluster was begun anew, `spai state recover` makes the state say so; else choose the context (`--context`)"
+        } else {
+            "choose the right context (`--context`); for a cluster of its own, use an environment of its own or another `--state`"
+        };
+        return Err(Diagnostic::error("plan::another_cluster", text).help(help));
     }
     if bound.root_namespace != here.root_namespace {
         let text = format!(
