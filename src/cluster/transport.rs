@@ -246,11 +246,13 @@ fn is_passing(error: &ClusterError) -> bool {
     }
 }
 
-/// Refusals that pass by themselves, and come before anything is done: the server is still starting; or two creates at once
-/// in a namespace with a quota, of which one lost the race for the quota's object (not for its own).
+/// Refusals that pass by themselves, and come before anything is done: the server is still starting, as a whole or with the
+/// addresses of Services; or two creates at once in a namespace with a quota, of which one lost the race for the quota's
+/// object (not for its own).
 fn is_not_yet(error: &ClusterError) -> bool {
     match error {
         ClusterError::Forbidden { message } => message.contains("not yet ready to handle request"),
+        ClusterError::Invalid { message, .. } => message.contains("failed to allocate IP: allocator not ready"),
         ClusterError::Stale { message } => message.contains("Operation cannot be fulfilled on resourcequotas"),
         _ => false,
     }
