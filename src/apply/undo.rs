@@ -19,6 +19,7 @@ use super::restore::{restore, same_content};
 use super::run::{Run, Stop, stop_for};
 use super::wait::{Awaited, Goal};
 use crate::cluster::{ClusterError, Guard};
+use crate::merge::ManagedFields;
 use crate::plan::{Propagation, Write};
 use crate::resource::{FieldPath, Object};
 
@@ -344,10 +345,15 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                 again(planned, error)?;
                 continue;
             }
-            if goal.kept.is_empty() {
+            // What a controller counts up on the object (a roll-out's revision) goes on; it never was ours.
+            let ours = |object: &Object, path: &FieldPath| {
+                ManagedFields::of(object).applied(&self.manager).is_some_and(|entry| entry.fields.owns(path) || entry.fields.touches(path))
+            };
+            let kept: Vec<String> =
+                goal.kept.iter().filter(|path| ours(before, path) || ours(after, path)).map(ToString::to_string).collect();
+            if kept.is_empty() {
                 return Ok(Undone::Restored { note: None, awaited: Some(Awaited::new(planned, Some(live), Goal::Ready)) });
             }
-            let kept: Vec<String> = goal.kept.iter().map(ToString::to_string).collect();
             return Ok(Undone::Left(Why::Theirs(format!("as it was, but for what somebody else changed since: {}", kept.join(", ")))));
         }
         Err(Trouble::Left(Why::Hindered("updated; it changes too often to be restored safely".to_owned())))
