@@ -31,4 +31,4 @@ pub use server::{
 pub use typed::{
     Comparison, Duplicates, TypeError, TypeErrors, compare, fields_of, merged, reconciled, refused_null, validate, without_items,
 };
-pub use unchanged::{Reason, Rule, Verdict, unchanged, unchanged_by};
+pub use unchanged::{Reason, Rule, Verdict, unchanged};

@@ -84,17 +84,11 @@ impl Rule {
 
 /// Whether applying `configuration` as `manager` would leave `live` as it is.
 pub fn unchanged(live: &Value, configuration: &Value, manager: &str, of: TypeRef<'_>) -> Verdict {
-    let entries = live["metadata"]["managedFields"].as_array().map_or(&[][..], Vec::as_slice);
-    unchanged_by(live, entries, configuration, manager, of)
-}
-
-/// The same of an object whose managedFields stand apart.
-pub fn unchanged_by(live: &Value, entries: &[Value], configuration: &Value, manager: &str, of: TypeRef<'_>) -> Verdict {
     let at_root = |rule| Verdict::Differs(Reason { rule, path: FieldPath::root() });
     if live["metadata"].get("deletionTimestamp").is_some() {
         return at_root(Rule::Stays);
     }
-    let mut ours = entries.iter().filter(|entry| {
+    let mut ours = live["metadata"]["managedFields"].as_array().into_iter().flatten().filter(|entry| {
         entry["manager"] == manager && entry["operation"] == "Apply" && entry["subresource"].as_str().unwrap_or_default().is_empty()
     });
     let (Some(entry), None) = (ours.next(), ours.next()) else { return at_root(Rule::OneEntry) };

@@ -85,8 +85,7 @@ fn not_sent(desired: &Desired) -> impl Iterator<Item = &FieldPath> {
 
 /// Whether applying what is wanted would change nothing, as far as the object and its owners tell.
 pub(super) fn changes_nothing(desired: &Desired, live: &Object, manager: &FieldManager, of: TypeRef<'_>) -> bool {
-    let entries = live.managed_fields();
-    let holds = |wanted: &Value| merge::unchanged_by(live.value(), entries, wanted, manager.as_str(), of) == merge::Verdict::Unchanged;
+    let holds = |wanted: &Value| merge::unchanged(live.value(), wanted, manager.as_str(), of) == merge::Verdict::Unchanged;
     let mut wanted = Cow::Borrowed(desired.object.value());
     for path in not_sent(desired) {
         if path.get(&wanted).is_some() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::merge::{FieldSet, ManagedFields, ManagerEntry};
-use crate::resource::{Diagnostic, FieldPath, GroupVersionKind, Object, ObjectKey, Origin, PathElement};
+use crate::resource::{Diagnostic, FieldPath, GroupVersionKind, Object, ObjectKey, Origin};
 
 use super::fields::Sides;
 use super::{Answer, Doubt, Shown, refusal};
@@ -137,19 +137,8 @@ fn values(predicted: &Object, said: &Object, sides: &Sides<'_>) -> Vec<Doubt> {
 }
 
 fn is_allotted(gvk: &GroupVersionKind, path: &FieldPath) -> bool {
-    let names: Vec<&str> = path
-        .0
-        .iter()
-        .filter_map(|element| match element {
-            PathElement::Field(name) => Some(name.as_str()),
-            _ => None,
-        })
-        .collect();
     let places = ALLOTTED.iter().filter(|(group, kind, _)| (*group, *kind) == (gvk.group.as_str(), gvk.kind.as_str()));
-    places.flat_map(|(_, _, places)| *places).any(|place| {
-        let place: Vec<&str> = place.split('.').collect();
-        names.starts_with(&place)
-    })
+    places.flat_map(|(_, _, places)| *places).any(|place| path.is_within(place))
 }
 
 fn owners(predicted: &Object, said: &Object) -> Vec<Doubt> {

@@ -208,6 +208,15 @@ impl FieldPath {
     pub fn covers(&self, other: &Self) -> bool {
         other.0.starts_with(&self.0)
     }
+
+    /// Whether it leads to `place` or into it, whichever items of lists it goes through: a table's `spec.ports.nodePort`.
+    pub fn is_within(&self, place: &str) -> bool {
+        let mut names = self.0.iter().filter_map(|element| match element {
+            PathElement::Field(name) => Some(name.as_str()),
+            _ => None,
+        });
+        place.split('.').all(|name| names.next() == Some(name))
+    }
 }
 
 impl fmt::Display for FieldPath {
@@ -320,6 +329,13 @@ impl FromStr for FieldPath {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_place_of_names_holds_what_is_below_it_in_any_item() {
+        let path: FieldPath = "spec.containers[app].image".parse().unwrap();
+        assert!(path.is_within("spec") && path.is_within("spec.containers") && path.is_within("spec.containers.image"));
+        assert!(!path.is_within("spec.containers.image.tag") && !path.is_within("spec.contain") && !path.is_within("containers"));
+    }
 
     #[test]
     fn paths_print_as_people_write_them() {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
 use super::minor::Minor;
-use crate::resource::{FieldPath, GroupVersionKind, PathElement};
+use crate::resource::{FieldPath, GroupVersionKind};
 
 /// The fields of a kind that can't change. Paths are names alone: what tells items of lists apart is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,16 +27,7 @@ pub fn immutable(gvk: &GroupVersionKind, minor: Minor) -> Option<&'static Immuta
 impl Immutable {
     /// Whether the field at a path can't change.
     pub fn covers(&self, path: &FieldPath) -> bool {
-        let names: Vec<&str> = path
-            .0
-            .iter()
-            .filter_map(|element| match element {
-                PathElement::Field(name) => Some(name.as_str()),
-                _ => None,
-            })
-            .collect();
-        let within =
-            |known: &String| names.len() >= known.split('.').count() && known.split('.').zip(&names).all(|(known, name)| known == *name);
+        let within = |known: &String| path.is_within(known);
         self.fields.iter().any(within) && !self.except.iter().any(within)
     }
 
@@ -57,6 +48,7 @@ impl Immutable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resource::PathElement;
 
     #[test]
     fn what_is_within_an_immutable_field_cannot_change_but_for_exceptions() {

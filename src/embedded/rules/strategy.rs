@@ -156,9 +156,7 @@ fn generate_selector(job: &mut Value) {
     }
     let uid = job["metadata"]["uid"].clone();
     let name = job["metadata"]["name"].clone();
-    // Labels that a Job has of its template are one and the same map to the server.
-    if job["metadata"]["labels"].is_object() && job["metadata"]["labels"] == job["spec"]["template"]["metadata"]["labels"] {
-        let labels = &mut job["metadata"]["labels"];
+    let mark = |labels: &mut Value| {
         for (key, value) in [
             ("batch.kubernetes.io/controller-uid", &uid),
             ("controller-uid", &uid),
@@ -167,16 +165,12 @@ fn generate_selector(job: &mut Value) {
         ] {
             labels[key] = value.clone();
         }
+    };
+    // Labels that a Job has of its template are one and the same map to the server.
+    if job["metadata"]["labels"].is_object() && job["metadata"]["labels"] == job["spec"]["template"]["metadata"]["labels"] {
+        mark(&mut job["metadata"]["labels"]);
     }
-    let labels = &mut job["spec"]["template"]["metadata"]["labels"];
-    for (key, value) in [
-        ("batch.kubernetes.io/controller-uid", &uid),
-        ("controller-uid", &uid),
-        ("batch.kubernetes.io/job-name", &name),
-        ("job-name", &name),
-    ] {
-        labels[key] = value.clone();
-    }
+    mark(&mut job["spec"]["template"]["metadata"]["labels"]);
     if job["spec"]["selector"].is_null() {
         job["spec"]["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
     }
