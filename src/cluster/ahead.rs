@@ -5,16 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
-
-use super::list::{Selection, first_page};
-use super::{Cluster, ClusterError, inventory};
-use crate::resource::{Object, StackIdentity};
+use super::list::{Pieces, Selection, first_page};
+use super::{Cluster, inventory};
+use crate::resource::StackIdentity;
 
 /// A list that was begun longer ago is no news any more.
 const FRESH: Duration = Duration::from_secs(20);
-
-type List = (Vec<Object>, String);
 
 /// What was begun, by the path of its first page.
 #[derive(Clone, Default)]
@@ -22,31 +18,25 @@ pub(super) struct Ahead(Arc<Mutex<Begun>>);
 
 #[derive(Default)]
 struct Begun {
-    lists: BTreeMap<String, (Instant, JoinHandle<Result<List, ClusterError>>)>,
+    lists: BTreeMap<String, (Instant, Pieces)>,
     /// Somebody asked: from then on whoever needs a list begins it.
     over: bool,
 }
 
 impl Ahead {
     /// A list that was begun.
-    pub async fn take(&self, first: &str) -> Option<List> {
-        let (begun, list) = {
-            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            all.over = true;
-            all.lists.remove(first)?
-        };
-        if begun.elapsed() > FRESH {
-            list.abort();
-            return None;
-        }
-        list.await.ok()?.ok()
+    pub fn take(&self, first: &str) -> Option<Pieces> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.over = true;
+        let (begun, list) = all.lists.remove(first)?;
+        (begun.elapsed() <= FRESH).then_some(list)
     }
 
     /// Begins a list, unless it is too late for that.
-    fn begin(&self, first: &str, list: impl Future<Output = Result<List, ClusterError>> + Send + 'static) {
+    fn begin(&self, first: &str, list: impl FnOnce() -> Pieces) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !all.over {
-            all.lists.entry(first.to_owned()).or_insert_with(|| (Instant::now(), tokio::spawn(list)));
+            all.lists.entry(first.to_owned()).or_insert_with(|| (Instant::now(), list()));
         }
     }
 }
@@ -64,8 +54,7 @@ impl Cluster {
             let labels = identity.label_selector();
             for kind in stored.inventory.kinds.iter().filter_map(|kind| kinds.get(kind)) {
                 let first = first_page(kind, Selection { labels: Some(&labels), ..Selection::default() });
-                let (hasty, kind, path) = (hasty.clone(), kind.clone(), first.clone());
-                hasty.ahead.clone().begin(&first, async move { hasty.pages(&path, &kind.gvk, &kind.plural).await });
+                hasty.ahead.begin(&first, || hasty.begin(kind, &first));
             }
         });
     }

@@ -1,16 +1,19 @@
 //! Listing: page by page, several kinds at once. A page that fails fails the list: what wasn't read is not absent.
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use serde_json::Value;
+use tokio::sync::mpsc;
 
 use super::kinds::segment;
 use super::page::Page;
 use super::transport::Call;
 use super::{Cluster, ClusterError, Kind};
-use crate::resource::{GroupVersionKind, Object};
+use crate::resource::Object;
 
 /// Objects in one page: bounds the memory of an answer.
 const PAGE: usize = 500;
+
+/// Pages of one list that were read and wait for whoever asked: reading and comparing go on beside each other, and memory is bounded.
+const WAITING: usize = 2;
 
 /// How often a list whose pages became too old is begun again.
 const RESTARTS: usize = 3;
@@ -28,6 +31,68 @@ impl Selection<'_> {
     pub fn query(&self) -> String {
         let part = |name: &str, value: Option<&str>| value.map_or_else(String::new, |value| format!("&{name}={}", segment(value)));
         part("labelSelector", self.labels) + &part("fieldSelector", self.fields)
+    }
+}
+
+/// The next of a list.
+#[derive(Debug)]
+pub enum Piece {
+    /// A page.
+    Page {
+        /// What came.
+        page: Page,
+        /// The resourceVersion that the list is of.
+        version: String,
+    },
+    /// What came is of no moment any more: the list begins anew.
+    Anew,
+}
+
+/// A list under way: a task of its own reads it, as far ahead as [`WAITING`] has it.
+#[derive(Debug)]
+pub struct Pages {
+    cluster: Cluster,
+    kind: Kind,
+    first: String,
+    pieces: Pieces,
+    /// It was begun before anybody asked, by who gives up at once: should it fail, it is read as if it hadn't been begun.
+    ahead: bool,
+}
+
+pub(super) type Pieces = mpsc::Receiver<Result<Piece, ClusterError>>;
+
+impl Pages {
+    /// The next piece; None at the list's end.
+    ///
+    /// # Errors
+    /// A page that can't be had, after the server was waited for.
+    pub async fn next(&mut self) -> Result<Option<Piece>, ClusterError> {
+        match self.pieces.recv().await {
+            Some(Err(_)) if self.ahead => {
+                self.ahead = false;
+                self.pieces = self.cluster.begin(&self.kind, &self.first);
+                Ok(Some(Piece::Anew))
+            }
+            Some(Err(error)) => Err(self.cluster.unserved(&self.kind.group_kind(), error).await),
+            Some(Ok(piece)) => Ok(Some(piece)),
+            None => Ok(None),
+        }
+    }
+
+    /// All of it, sorted by identity, and the resourceVersion that it is of.
+    async fn all(mut self) -> Result<(Vec<Object>, String), ClusterError> {
+        let (mut objects, mut of) = (Vec::new(), String::new());
+        while let Some(piece) = self.next().await? {
+            match piece {
+                Piece::Page { page, version } => {
+                    objects.extend(page.objects()?);
+                    of = version;
+                }
+                Piece::Anew => objects.clear(),
+            }
+        }
+        objects.sort_by_cached_key(Object::key);
+        Ok((objects, of))
     }
 }
 
@@ -65,43 +130,60 @@ impl Cluster {
         futures::stream::iter(kinds.iter().map(list).collect::<Vec<_>>()).buffered(parallel.max(1)).try_collect().await
     }
 
+    /// The pages of a list, in every namespace, as they come: the one that was begun ahead, if there is one.
+    pub fn pages(&self, kind: &Kind, selector: Option<&str>) -> Pages {
+        self.pages_selected(kind, Selection { labels: selector, ..Selection::default() })
+    }
+
     pub(super) async fn list_selected(&self, kind: &Kind, selection: Selection<'_>) -> Result<Vec<Object>, ClusterError> {
         Ok(self.list_at(kind, selection).await?.0)
     }
 
     /// The objects, and the resourceVersion that the list is of.
     pub(super) async fn list_at(&self, kind: &Kind, selection: Selection<'_>) -> Result<(Vec<Object>, String), ClusterError> {
-        let first = first_page(kind, selection);
-        if let Some(list) = self.ahead.take(&first).await {
-            return Ok(list);
-        }
-        match self.pages(&first, &kind.gvk, &kind.plural).await {
-            Ok(list) => Ok(list),
-            Err(error) => Err(self.unserved(&kind.group_kind(), error).await),
-        }
+        self.pages_selected(kind, selection).all().await
     }
 
-    /// All pages of a list.
-    pub(super) async fn pages(&self, first: &str, gvk: &GroupVersionKind, plural: &str) -> Result<(Vec<Object>, String), ClusterError> {
-        let (api_version, mut path) = (gvk.api_version(), first.to_owned());
-        let (mut objects, mut restarts) = (Vec::new(), 0);
+    fn pages_selected(&self, kind: &Kind, selection: Selection<'_>) -> Pages {
+        let first = first_page(kind, selection);
+        let ahead = self.ahead.take(&first);
+        let (is_ahead, pieces) = (ahead.is_some(), ahead.unwrap_or_else(|| self.begin(kind, &first)));
+        Pages { cluster: self.clone(), kind: kind.clone(), first, pieces, ahead: is_ahead }
+    }
+
+    /// Begins to read a list.
+    pub(super) fn begin(&self, kind: &Kind, first: &str) -> Pieces {
+        let (sender, pieces) = mpsc::channel(WAITING);
+        let (cluster, kind, first) = (self.clone(), kind.clone(), first.to_owned());
+        tokio::spawn(async move {
+            if let Err(error) = cluster.send_pages(&kind, &first, &sender).await {
+                // Nobody waits for it: nobody is to be told.
+                let _ = sender.send(Err(error)).await;
+            }
+        });
+        pieces
+    }
+
+    async fn send_pages(&self, kind: &Kind, first: &str, to: &mpsc::Sender<Result<Piece, ClusterError>>) -> Result<(), ClusterError> {
+        let (api_version, mut path, mut restarts) = (kind.gvk.api_version(), first.to_owned(), 0);
         loop {
-            let page = match self.transport.call(&Call::get(path.as_str())).await {
+            let piece = match self.transport.call(&Call::get(path.as_str())).await {
                 // The pages' snapshot is too old: a half of it joined to a newer half would be of no moment at all.
                 Err(ClusterError::Other { code: 410, .. }) if restarts < RESTARTS => {
                     restarts += 1;
-                    objects.clear();
                     first.clone_into(&mut path);
-                    continue;
+                    Piece::Anew
                 }
-                answer => Page::read(&answer?.body, &api_version, &gvk.kind, plural)?,
+                answer => {
+                    let page = Page::new(answer?.body, &api_version, &kind.gvk.kind, &kind.plural);
+                    let place = page.place()?;
+                    path = place.next.map(|token| format!("{first}&continue={}", segment(&token))).unwrap_or_default();
+                    Piece::Page { page, version: place.version.unwrap_or_default() }
+                }
             };
-            objects.extend(page.objects);
-            let Some(token) = page.next else {
-                objects.sort_by_cached_key(Object::key);
-                return Ok((objects, page.version));
-            };
-            path = format!("{first}&continue={}", segment(&token));
+            if to.send(Ok(piece)).await.is_err() || path.is_empty() {
+                return Ok(());
+            }
         }
     }
 }
@@ -109,12 +191,4 @@ impl Cluster {
 /// The path of a list's first page.
 pub(super) fn first_page(kind: &Kind, selection: Selection<'_>) -> String {
     format!("{}?limit={PAGE}{}", kind.path(selection.namespace), selection.query())
-}
-
-/// Items of a list don't say what they are: the list does.
-pub(super) fn typed(mut item: Value, api_version: &str, kind: &str) -> Option<Object> {
-    let map = item.as_object_mut()?;
-    map.entry("apiVersion").or_insert_with(|| api_version.into());
-    map.entry("kind").or_insert_with(|| kind.into());
-    Object::try_from(item).ok()
 }

@@ -1,63 +1,142 @@
-//! A page of a list, read in one go: from the server's bytes to objects, with nothing between them.
+//! A page of a list: the server's bytes, and what stands in them, borrowed.
+
+use std::fmt;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 
 use super::ClusterError;
-use crate::resource::Object;
+use crate::resource::{Object, Tree};
 
-/// A page.
-pub(super) struct Page {
-    /// Its objects.
-    pub objects: Vec<Object>,
+/// A page as it came.
+#[derive(Debug)]
+pub struct Page {
+    body: Vec<u8>,
+    /// What the items are, as far as they don't say so themselves.
+    api_version: String,
+    kind: String,
+    plural: String,
+}
+
+/// Where a list goes on.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Place {
     /// The token of the next page, if there is one.
+    #[serde(rename = "continue", default)]
     pub next: Option<String>,
     /// The resourceVersion that the list is of.
-    pub version: String,
+    #[serde(rename = "resourceVersion", default)]
+    pub version: Option<String>,
 }
 
 impl Page {
-    /// Reads the server's answer. Items of a list don't say what they are: the list does, or whoever asked for it.
+    /// What a server answered to a list of this kind.
+    pub(super) fn new(body: Vec<u8>, api_version: &str, kind: &str, plural: &str) -> Self {
+        Self { body, api_version: api_version.to_owned(), kind: kind.to_owned(), plural: plural.to_owned() }
+    }
+
+    /// Where the list goes on: told before the items, which aren't read for it.
+    ///
+    /// # Errors
+    /// It is no list.
+    pub(super) fn place(&self) -> Result<Place, ClusterError> {
+        let mut place = None;
+        let mut reader = serde_json::Deserializer::from_slice(&self.body);
+        // It ends with an error of our own where the items begin.
+        let read = PlaceSeed(&mut place).deserialize(&mut reader);
+        match (place, read) {
+            (Some(place), _) => Ok(Place { next: place.next.filter(|token| !token.is_empty()), ..place }),
+            (None, Ok(())) => Ok(Place::default()),
+            (None, Err(error)) => Err(self.is_no_list(&error)),
+        }
+    }
+
+    /// The items, as they stand.
+    ///
+    /// # Errors
+    /// It is no list.
+    pub fn items(&self) -> Result<Vec<Tree<'_>>, ClusterError> {
+        let raw: Raw<'_> = serde_json::from_slice(&self.body).map_err(|error| self.is_no_list(&error))?;
+        // An empty list of some aggregated servers is null.
+        if raw.items.is_none() && !raw.kind.is_some_and(|kind| kind.text().is_some_and(|kind| kind.ends_with("List"))) {
+            return Err(broken(format!("the server's answer to a list of {} is no list", self.plural)));
+        }
+        Ok(raw.items.unwrap_or_default())
+    }
+
+    /// An item as an object. Items of a list don't say what they are: the list does, or whoever asked for it.
+    ///
+    /// # Errors
+    /// It is no object.
+    pub fn object(&self, item: &Tree<'_>) -> Result<Object, ClusterError> {
+        typed(item.to_value(), &self.api_version, &self.kind)
+            .ok_or_else(|| broken(format!("the list of {} holds something that is no object", self.plural)))
+    }
+
+    /// All of them.
     ///
     /// # Errors
     /// It is no list, or something in it is no object.
-    pub fn read(body: &[u8], api_version: &str, kind: &str, plural: &str) -> Result<Self, ClusterError> {
-        let broken = |what: String| ClusterError::Other { code: 200, reason: String::new(), message: what };
-        let raw: Raw = serde_json::from_slice(body).map_err(|error| {
-            // The parser's own words may quote what is in the answer.
-            broken(format!("the server's answer to a list of {plural} is no list (line {}, column {})", error.line(), error.column()))
-        })?;
-        // An empty list of some aggregated servers is null.
-        if raw.items.is_none() && !raw.kind.as_deref().is_some_and(|kind| kind.ends_with("List")) {
-            return Err(broken(format!("the server's answer to a list of {plural} is no list")));
-        }
-        let mut objects = Vec::with_capacity(raw.items.as_ref().map_or(0, Vec::len));
-        for mut fields in raw.items.unwrap_or_default() {
-            fields.entry("apiVersion").or_insert_with(|| api_version.into());
-            fields.entry("kind").or_insert_with(|| kind.into());
-            objects.push(
-                Object::try_from(Value::Object(fields))
-                    .map_err(|_| broken(format!("the list of {plural} holds something that is no object")))?,
-            );
-        }
-        let metadata = raw.metadata.unwrap_or_default();
-        Ok(Self { objects, next: metadata.next.filter(|token| !token.is_empty()), version: metadata.version.unwrap_or_default() })
+    pub(super) fn objects(&self) -> Result<Vec<Object>, ClusterError> {
+        self.items()?.iter().map(|item| self.object(item)).collect()
+    }
+
+    // The parser's own words may quote what is in the answer.
+    fn is_no_list(&self, error: &serde_json::Error) -> ClusterError {
+        let (plural, line, column) = (&self.plural, error.line(), error.column());
+        broken(format!("the server's answer to a list of {plural} is no list (line {line}, column {column})"))
     }
 }
 
-#[derive(Deserialize)]
-struct Raw {
-    kind: Option<String>,
-    metadata: Option<ListMeta>,
-    items: Option<Vec<Map<String, Value>>>,
+/// An item of a list, as an object.
+pub(super) fn typed(mut item: Value, api_version: &str, kind: &str) -> Option<Object> {
+    let map = item.as_object_mut()?;
+    map.entry("apiVersion").or_insert_with(|| api_version.into());
+    map.entry("kind").or_insert_with(|| kind.into());
+    Object::try_from(item).ok()
 }
 
-#[derive(Default, Deserialize)]
-struct ListMeta {
-    #[serde(rename = "continue")]
-    next: Option<String>,
-    #[serde(rename = "resourceVersion")]
-    version: Option<String>,
+fn broken(what: String) -> ClusterError {
+    ClusterError::Other { code: 200, reason: String::new(), message: what }
+}
+
+#[derive(Deserialize)]
+struct Raw<'p> {
+    #[serde(borrow)]
+    kind: Option<Tree<'p>>,
+    #[serde(borrow)]
+    items: Option<Vec<Tree<'p>>>,
+}
+
+/// Reads a list's metadata, and stops at its items.
+struct PlaceSeed<'p>(&'p mut Option<Place>);
+
+impl<'de> DeserializeSeed<'de> for PlaceSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for PlaceSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "metadata" => *self.0 = Some(map.next_value::<Option<Place>>()?.unwrap_or_default()),
+                "items" if self.0.is_some() => return Err(serde::de::Error::custom("the items are not for here")),
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -65,25 +144,39 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(body: &Value) -> Result<Page, ClusterError> {
-        Page::read(body.to_string().as_bytes(), "v1", "ConfigMap", "configmaps")
+    fn page(body: &Value) -> Page {
+        Page::new(body.to_string().into_bytes(), "v1", "ConfigMap", "configmaps")
     }
 
     #[test]
     fn objects_are_read_with_all_that_they_have() {
         let item = json!({"metadata": {"name": "a", "namespace": "n", "managedFields": [{"manager": "m", "fieldsV1": {"f:data": {}}}]}, "data": {"k": "v"}});
-        let page = read(&json!({"kind": "ConfigMapList", "metadata": {"resourceVersion": "7", "continue": "t"}, "items": [item]})).unwrap();
-        assert_eq!((page.next.as_deref(), page.version.as_str()), (Some("t"), "7"));
+        let list = json!({"kind": "ConfigMapList", "metadata": {"resourceVersion": "7", "continue": "t"}, "items": [item]});
         let mut whole = item;
         whole["apiVersion"] = json!("v1");
         whole["kind"] = json!("ConfigMap");
-        assert_eq!(page.objects, [Object::try_from(whole).unwrap()]);
+        assert_eq!(page(&list).objects().unwrap(), [Object::try_from(whole).unwrap()]);
+    }
+
+    #[test]
+    fn where_a_list_goes_on_is_known_wherever_it_says_so() {
+        for body in [
+            r#"{"kind":"XList","metadata":{"resourceVersion":"7","continue":"t"},"items":[{"metadata":"#,
+            r#"{"items":[{"metadata":{"continue":"no"}}],"metadata":{"continue":"t","resourceVersion":"7"}}"#,
+        ] {
+            let place = Page::new(body.as_bytes().to_vec(), "v1", "X", "xs").place().unwrap();
+            assert_eq!((place.next.as_deref(), place.version.as_deref()), (Some("t"), Some("7")), "{body}");
+        }
+        let last = page(&json!({"metadata": {"continue": ""}, "items": []})).place().unwrap();
+        assert_eq!(last.next, None);
+        assert!(Page::new(b"{\"metadata\": 1}".to_vec(), "v1", "X", "xs").place().is_err());
+        assert!(Page::new(b"<html>".to_vec(), "v1", "X", "xs").place().is_err());
     }
 
     #[test]
     fn what_is_no_list_is_an_error_and_an_empty_one_is_none() {
         for empty in [json!({"kind": "ConfigMapList", "metadata": {}, "items": []}), json!({"kind": "ConfigMapList", "items": null})] {
-            assert!(read(&empty).unwrap().objects.is_empty());
+            assert!(page(&empty).objects().unwrap().is_empty());
         }
         for broken in [
             json!({"kind": "Status", "message": "secret"}),
@@ -94,8 +187,8 @@ mod tests {
             json!({"items": [{"metadata": {"name": ""}}]}),
             json!({"items": [{"metadata": []}]}),
         ] {
-            assert!(read(&broken).is_err(), "{broken}");
+            assert!(page(&broken).objects().is_err(), "{broken}");
         }
-        assert!(Page::read(b"{\"items\": [{\"metadata\": {\"name\": \"a\"", "v1", "ConfigMap", "configmaps").is_err());
+        assert!(Page::new(b"{\"items\": [{\"metadata\": {\"name\": \"a\"".to_vec(), "v1", "ConfigMap", "configmaps").objects().is_err());
     }
 }

@@ -8,7 +8,8 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde_json::Value;
 
-use super::list::{Selection, typed};
+use super::list::Selection;
+use super::page::typed;
 use super::transport::Call;
 use super::{Cluster, ClusterError, Kind};
 use crate::resource::Object;

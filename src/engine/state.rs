@@ -145,9 +145,7 @@ mod tests {
             let digest = applied.digest();
             let prior = Prior {
                 applied: applied.into(),
-                desired: digest.clone(),
-                ownership: digest.clone(),
-                values: digest,
+                desired: digest,
                 uid: "u".into(),
                 scope: Scope::default(),
                 edges: Vec::new(),

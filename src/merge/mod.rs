@@ -4,7 +4,6 @@
 //! Everything here works on JSON, on `managedFields` and on the types of a [`crate::schema::Schema`].
 
 mod diff;
-mod digest;
 mod field_set;
 #[cfg(test)]
 mod laws;
@@ -19,7 +18,6 @@ mod unchanged;
 mod words;
 
 pub use diff::{FieldDiff, diff, diff_of, leaves, leaves_of};
-pub use digest::{entry_digest, values_digest};
 pub use field_set::{FieldSet, FieldsError};
 pub use list_keys::element_of;
 pub use managed_fields::{ManagedFields, ManagerEntry, Operation, our_entry};

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{FieldSet, diff, patch, values_digest};
+use super::{FieldSet, diff, patch};
 use crate::resource::FieldPath;
 
 /// Objects with keyed lists, sets and atomic lists in them.
@@ -84,10 +84,9 @@ proptest! {
     }
 
     #[test]
-    fn nothing_panics_on_any_text(text in ".{0,200}", value in value()) {
+    fn nothing_panics_on_any_text(text in ".{0,200}") {
         if let Ok(json) = serde_json::from_str::<Value>(&text) {
             let _ = FieldSet::parse(&json);
-            let _ = values_digest(&json, &value);
         }
         let _ = FieldSet::parse(&json!({ text.clone(): {} }));
         let _ = text.parse::<FieldPath>();
@@ -95,7 +94,6 @@ proptest! {
 
     #[test]
     fn nothing_panics_on_any_pair(fields in fields(), value in value()) {
-        let _ = values_digest(&fields, &value);
         let _ = FieldSet::parse(&fields).unwrap().extract(&value);
     }
 }

@@ -1,17 +1,17 @@
-//! Whether applying a configuration would change nothing: decided in one walk over the live object, its raw `fieldsV1` and the
-//! configuration, for thousands of objects.
+//! Whether applying a configuration would change nothing: decided in one walk over the live object as it came, its raw `fieldsV1`
+//! and the configuration, for thousands of objects.
 //!
 //! It says [`Verdict::Unchanged`] only where [`super::apply`] would change neither a value nor what the manager owns. Everything
 //! else that the server does on a write (defaults, admission) is not its matter: configurations come completed and canonical.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::iter::Peekable;
 
 use serde_json::{Map, Value};
 
 use super::field_set::parse_element;
 use super::server::{ANNOTATION, KUBECTL};
-use crate::resource::{FieldPath, PathElement, same_value};
+use crate::resource::{FieldPath, Finder, PathElement, Tree};
 use crate::schema::{ListKey, ListKind, Shape, TypeRef};
 
 /// Deeper is nothing real.
@@ -82,26 +82,37 @@ impl Rule {
     }
 }
 
-/// Whether applying `configuration` as `manager` would leave `live` as it is.
-pub fn unchanged(live: &Value, configuration: &Value, manager: &str, of: TypeRef<'_>) -> Verdict {
+/// Whether applying `configuration` as `manager` would leave `live` as it is. What a list says for all its items, `apiVersion` and
+/// `kind`, an item needn't have.
+pub fn unchanged(live: &Tree<'_>, configuration: &Value, manager: &str, of: TypeRef<'_>) -> Verdict {
     let at_root = |rule| Verdict::Differs(Reason { rule, path: FieldPath::root() });
-    if live["metadata"].get("deletionTimestamp").is_some() {
+    let Some(metadata) = live.get("metadata") else { return at_root(Rule::OneEntry) };
+    if metadata.get("deletionTimestamp").is_some() {
         return at_root(Rule::Stays);
     }
-    let mut ours = live["metadata"]["managedFields"].as_array().into_iter().flatten().filter(|entry| {
-        entry["manager"] == manager && entry["operation"] == "Apply" && entry["subresource"].as_str().unwrap_or_default().is_empty()
-    });
+    let text = |entry: &Tree<'_>, name: &str, expected: &str| entry.get(name).and_then(Tree::text).unwrap_or_default() == expected;
+    let mut ours = metadata
+        .get("managedFields")
+        .map(Tree::list)
+        .into_iter()
+        .flatten()
+        .filter(|entry| text(entry, "manager", manager) && text(entry, "operation", "Apply") && text(entry, "subresource", ""));
     let (Some(entry), None) = (ours.next(), ours.next()) else { return at_root(Rule::OneEntry) };
-    let same = |name: &str| entry[name] == configuration[name] && live[name] == configuration[name];
-    if !same("apiVersion") || live["kind"] != configuration["kind"] {
+    let same = |tree: &Tree<'_>, name: &str, unsaid: bool| match tree.get(name) {
+        Some(value) => value.is(&configuration[name]),
+        None => unsaid,
+    };
+    if !same(entry, "apiVersion", false) || !same(live, "apiVersion", true) || !same(live, "kind", true) {
         return at_root(Rule::OneEntry);
     }
-    if manager == KUBECTL && live["metadata"]["annotations"].get(ANNOTATION).is_some() {
+    if manager == KUBECTL && metadata.get("annotations").is_some_and(|annotations| annotations.get(ANNOTATION).is_some()) {
         return Verdict::Unknown(Reason { rule: Rule::Recorded, path: FieldPath::root() });
     }
-    let (Some(object), Some(fields)) = (configuration.as_object(), entry["fieldsV1"].as_object()) else { return at_root(Rule::OneEntry) };
+    let (Some(object), Some(Tree::Map(fields))) = (configuration.as_object(), entry.get("fieldsV1")) else {
+        return at_root(Rule::OneEntry);
+    };
     let mut walk = Walk { text: String::new(), depth: 0 };
-    match walk.map(of, object, live.as_object(), Some(fields), Level::Object) {
+    match walk.map(of, object, live.map(), Some(fields), Level::Object) {
         Ok(_) => Verdict::Unchanged,
         Err(Stop { rule, mut path }) => {
             path.reverse();
@@ -156,8 +167,8 @@ impl Level {
     }
 }
 
-/// A node of `fieldsV1`.
-type Trie = Map<String, Value>;
+/// Entries of a map as it came: of the live object, or of a node of `fieldsV1`.
+type Entries<'t> = [(Cow<'t, str>, Tree<'t>)];
 
 struct Walk {
     /// The key of an item, as `fieldsV1` writes it.
@@ -171,8 +182,8 @@ impl Walk {
         &mut self,
         of: TypeRef<'_>,
         wanted: &Value,
-        live: Option<&Value>,
-        node: Option<&Trie>,
+        live: Option<&Tree<'_>>,
+        node: Option<&Entries<'_>>,
         named: bool,
         level: Level,
     ) -> Result<(), Stop> {
@@ -182,20 +193,20 @@ impl Walk {
         }
         match (of.shape(), wanted) {
             // A null that is a value of its own is there, or isn't.
-            (_, Value::Null) if of.nullable() && live.is_some_and(Value::is_null) => whole_node(node, true, 0)?,
+            (_, Value::Null) if of.nullable() && matches!(live, Some(Tree::Null)) => whole_node(node, true, 0)?,
             (_, Value::Null) => return Err(Rule::NotEmpty.into()),
             (Shape::Map { atomic: false, .. } | Shape::Any, Value::Object(map)) => {
-                match live {
-                    Some(Value::Object(_)) => {}
+                let live = match live {
+                    Some(Tree::Map(live)) => live,
                     _ if map.is_empty() => return Err(Rule::NotEmpty.into()),
                     _ => return Err(Rule::SameValue.into()),
-                }
-                let below = self.map(of, map, live.and_then(Value::as_object), node, level)?;
+                };
+                let below = self.map(of, map, live, node, level)?;
                 whole_node(node, map.is_empty() || !named, below)?;
             }
             (Shape::List { item, kind }, Value::Array(items)) if *kind != ListKind::Atomic => {
                 let live = match live {
-                    Some(Value::Array(live)) => live,
+                    Some(Tree::List(live)) => live,
                     _ if items.is_empty() => return Err(Rule::NotEmpty.into()),
                     _ => return Err(Rule::SameValue.into()),
                 };
@@ -205,7 +216,7 @@ impl Walk {
             (Shape::Map { atomic: false, .. }, _) => return Err(Rule::InSchema.into()),
             (Shape::List { kind, .. }, _) if *kind != ListKind::Atomic => return Err(Rule::InSchema.into()),
             _ => {
-                if !live.is_some_and(|live| same_value(live, wanted)) {
+                if !live.is_some_and(|live| live.is(wanted)) {
                     return Err(Rule::SameValue.into());
                 }
                 whole_node(node, true, 0)?;
@@ -220,44 +231,53 @@ impl Walk {
         &mut self,
         of: TypeRef<'_>,
         wanted: &Map<String, Value>,
-        live: Option<&Map<String, Value>>,
-        node: Option<&Trie>,
+        live: &Entries<'_>,
+        node: Option<&Entries<'_>>,
         level: Level,
     ) -> Result<usize, Stop> {
-        // All three are sorted by name: one walk over them.
-        let mut nodes = node.into_iter().flatten().peekable();
-        let mut standing = live.into_iter().flatten().peekable();
+        let mut nodes = Finder::new(node.unwrap_or_default());
+        let mut standing = Finder::new(live);
         let mut found = 0;
         for (name, value) in wanted {
             let at = |stop: Stop| stop.at(PathElement::Field(name.clone()));
-            while standing.next_if(|(other, _)| *other < name).is_some() {}
-            let live = standing.next_if(|(other, _)| *other == name).map(|(_, value)| value);
+            let live = standing.find("", name);
             if level.skips(name) {
-                if live != Some(value) {
+                if !live.map_or(level == Level::Object, |live| live.is(value)) {
                     return Err(at(Rule::SameValue.into()));
                 }
                 continue;
             }
-            let below = next_field(&mut nodes, name)?;
+            let below = match nodes.find("f:", name) {
+                Some(Tree::Map(below)) => Some(below.as_slice()),
+                Some(_) => return Err(Rule::OneEntry.into()),
+                None => None,
+            };
             found += usize::from(below.is_some());
             let known = of.known_field(name);
             let of_field = known.map(|field| of.of(field.of)).or_else(|| of.field(name)).ok_or_else(|| at(Rule::InSchema.into()))?;
             self.place(of_field, value, live, below, known.is_some(), level.below(name)).map_err(at)?;
         }
-        nothing_left(&mut nodes)?;
+        nothing_left(node.unwrap_or_default(), found, |name| name.strip_prefix("f:").is_some_and(|name| wanted.contains_key(name)))?;
         Ok(found)
     }
 
-    fn items(&mut self, of: TypeRef<'_>, kind: &ListKind, wanted: &[Value], live: &[Value], node: Option<&Trie>) -> Result<usize, Stop> {
+    fn items(
+        &mut self,
+        of: TypeRef<'_>,
+        kind: &ListKind,
+        wanted: &[Value],
+        live: &[Tree<'_>],
+        node: Option<&Entries<'_>>,
+    ) -> Result<usize, Stop> {
         if wanted.is_empty() {
             return Ok(0);
         }
-        let node = node.ok_or(Rule::Owned)?;
-        let mut seen: Vec<*const Value> = Vec::with_capacity(wanted.len());
+        let mut nodes = Finder::new(node.ok_or(Rule::Owned)?);
+        let mut seen: Vec<*const Tree<'_>> = Vec::with_capacity(wanted.len());
         let mut cursor = 0;
-        let mut others: Vec<&Value> = Vec::new();
+        let mut others: Vec<&Tree<'_>> = Vec::new();
         for item in wanted {
-            let (below, key) = self.node_of(kind, item, node)?;
+            let (below, key) = self.node_of(kind, item, &mut nodes, node.unwrap_or_default())?;
             seen.push(std::ptr::from_ref(below));
             let found = loop {
                 let Some(other) = live.get(cursor) else { return Err(Stop::from(Rule::SameItems).at(key()?)) };
@@ -267,11 +287,11 @@ impl Walk {
                 }
                 others.push(other);
             };
-            let below = below.as_object().ok_or(Rule::OneEntry)?;
+            let Tree::Map(below) = below else { return Err(Rule::OneEntry.into()) };
             match kind {
                 ListKind::Map(_) => {
                     let map = item.as_object().ok_or(Rule::InSchema)?;
-                    let inner = self.map(of, map, found.as_object(), Some(below), Level::Below).map_err(|stop| match key() {
+                    let inner = self.map(of, map, found.map(), Some(below), Level::Below).map_err(|stop| match key() {
                         Ok(key) => stop.at(key),
                         Err(_) => stop,
                     })?;
@@ -295,21 +315,22 @@ impl Walk {
     }
 
     /// Our entry's node for an item, and how to name the item.
-    fn node_of<'n, 'k>(
+    fn node_of<'n, 'v, 'k>(
         &mut self,
         kind: &'k ListKind,
         item: &'k Value,
-        node: &'n Trie,
-    ) -> Result<(&'n Value, impl Fn() -> Result<PathElement, Stop> + use<'k>), Stop> {
+        nodes: &mut Finder<'n, 'v>,
+        all: &'n Entries<'v>,
+    ) -> Result<(&'n Tree<'v>, impl Fn() -> Result<PathElement, Stop> + use<'k>), Stop> {
         let key = move || super::typed::element(kind, item).map_err(|_| Stop::from(Rule::InSchema));
         self.text.clear();
         write_key(&mut self.text, kind, item).ok_or(Rule::InSchema)?;
-        if let Some(found) = node.get(&self.text) {
+        if let Some(found) = nodes.find("", &self.text) {
             return Ok((found, key));
         }
         // It may be written otherwise (`1.0`, an escaped `<`).
         let element = key()?;
-        let found = node.iter().find(|(text, _)| parse_element(text).is_ok_and(|other| other == element));
+        let found = all.iter().find(|(text, _)| parse_element(text).is_ok_and(|other| other == element));
         match found {
             Some((_, found)) => Ok((found, key)),
             None => Err(Stop::from(Rule::Owned).at(element)),
@@ -317,60 +338,51 @@ impl Walk {
     }
 }
 
-/// The node of a field, if it is the next one; those before it are of fields that are no longer wanted.
-fn next_field<'n>(nodes: &mut Peekable<impl Iterator<Item = (&'n String, &'n Value)>>, name: &str) -> Result<Option<&'n Trie>, Stop> {
-    while let Some((key, _)) = nodes.peek() {
-        match key.strip_prefix("f:") {
-            Some(field) if field == name => {
-                let node = nodes.next().and_then(|(_, node)| node.as_object()).ok_or(Rule::OneEntry)?;
-                return Ok(Some(node));
-            }
-            Some(field) if field > name => return Ok(None),
-            Some(field) => return Err(Stop::from(Rule::NothingRemoved).at(PathElement::Field(field.to_owned()))),
-            None if *key == "." => {
-                nodes.next();
-            }
-            None => return Err(Rule::NothingRemoved.into()),
-        }
+/// That a node has no others below it than those that were found.
+fn nothing_left(node: &Entries<'_>, found: usize, is_wanted: impl Fn(&str) -> bool) -> Result<(), Stop> {
+    if below(node) == found {
+        return Ok(());
     }
-    Ok(None)
+    // One of ours that is wanted no more, or that is there twice.
+    let left = node.iter().map(|(name, _)| name.as_ref()).find(|name| *name != "." && !is_wanted(name));
+    Err(match left.map(parse_element) {
+        Some(Ok(element)) => Stop::from(Rule::NothingRemoved).at(element),
+        _ => Rule::OneEntry.into(),
+    })
 }
 
-fn nothing_left<'n>(nodes: &mut Peekable<impl Iterator<Item = (&'n String, &'n Value)>>) -> Result<(), Stop> {
-    match nodes.find(|(key, _)| *key != ".") {
-        None => Ok(()),
-        Some((key, _)) => Err(match parse_element(key) {
-            Ok(element) => Stop::from(Rule::NothingRemoved).at(element),
-            Err(_) => Rule::OneEntry.into(),
-        }),
-    }
+/// How many nodes are below one.
+fn below(node: &Entries<'_>) -> usize {
+    node.len() - usize::from(is_listed(node))
+}
+
+/// Whether a node says of itself that it is a member, beside what is below it. It says so first.
+fn is_listed(node: &Entries<'_>) -> bool {
+    node.first().is_some_and(|(name, _)| name == ".") || node.iter().skip(1).any(|(name, _)| name == ".")
 }
 
 /// Whether our entry has the place exactly so: as a member or not, with so many nodes below it.
-fn whole_node(node: Option<&Trie>, member: bool, below: usize) -> Result<(), Stop> {
-    let Some(node) = node else { return if member || below > 0 { Err(Rule::Owned.into()) } else { Ok(()) } };
-    let is_member = node.is_empty() || node.contains_key(".");
+fn whole_node(node: Option<&Entries<'_>>, member: bool, found: usize) -> Result<(), Stop> {
+    let Some(node) = node else { return if member || found > 0 { Err(Rule::Owned.into()) } else { Ok(()) } };
+    let is_member = node.is_empty() || is_listed(node);
     match (member, is_member) {
         (true, false) => return Err(Rule::Owned.into()),
         (false, true) => return Err(Rule::NothingRemoved.into()),
         _ => {}
     }
-    if node.len() - usize::from(node.contains_key(".")) > below { Err(Rule::NothingRemoved.into()) } else { Ok(()) }
+    if below(node) > found { Err(Rule::NothingRemoved.into()) } else { Ok(()) }
 }
 
 /// Whether the two are the same item by the list's keys.
-fn same_item(kind: &ListKind, wanted: &Value, live: &Value) -> bool {
-    match kind {
-        ListKind::Map(keys) => {
-            let value = |item: &Value, key: &ListKey| item.get(&key.name).or(key.default.as_ref()).cloned();
-            keys.iter().all(|key| match (wanted.get(&key.name), live.get(&key.name)) {
-                (Some(a), Some(b)) => same_value(a, b),
-                (None, None) => true,
-                _ => value(wanted, key) == value(live, key),
-            })
-        }
-        _ => same_value(wanted, live),
-    }
+fn same_item(kind: &ListKind, wanted: &Value, live: &Tree<'_>) -> bool {
+    let ListKind::Map(keys) = kind else { return live.is(wanted) };
+    let same = |key: &ListKey| match (wanted.get(&key.name), live.get(&key.name)) {
+        (Some(wanted), Some(live)) => live.is(wanted),
+        (None, None) => true,
+        (Some(wanted), None) => key.default.as_ref().is_some_and(|default| default == wanted),
+        (None, Some(live)) => key.default.as_ref().is_some_and(|default| live.is(default)),
+    };
+    keys.iter().all(same)
 }
 
 /// `k:{"containerPort":80,"protocol":"TCP"}`, `v:"x"`. None: it can't be told apart.

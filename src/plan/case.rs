@@ -154,7 +154,7 @@ impl<'a> Case<'a> {
         if let Some(finding) = self.objection(live, around) {
             return self.fail(finding);
         }
-        if self.kind.is_some_and(|kind| configuration::changes_nothing(self.desired, live, &self.manager, kind.of)) {
+        if self.kind.is_some_and(|kind| configuration::changes_nothing(self.desired, &live.value().into(), &self.manager, kind.of)) {
             let touched = around.touching(live, "UPDATE").map(str::to_owned);
             if around.asking == Asking::Everything || (around.asking == Asking::Changed && touched.is_some()) {
                 return self.ask(Step::Confirm);

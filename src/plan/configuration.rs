@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::merge::{self, FieldSet, ManagedFields};
-use crate::resource::{Desired, FieldManager, FieldPath, Object};
+use crate::resource::{Desired, FieldManager, FieldPath, Object, Tree};
 use crate::schema::{self, ListKind, Shape, TypeRef};
 
 use super::Write;
@@ -84,8 +84,8 @@ fn not_sent(desired: &Desired) -> impl Iterator<Item = &FieldPath> {
 }
 
 /// Whether applying what is wanted would change nothing, as far as the object and its owners tell.
-pub(super) fn changes_nothing(desired: &Desired, live: &Object, manager: &FieldManager, of: TypeRef<'_>) -> bool {
-    let holds = |wanted: &Value| merge::unchanged(live.value(), wanted, manager.as_str(), of) == merge::Verdict::Unchanged;
+pub(super) fn changes_nothing(desired: &Desired, live: &Tree<'_>, manager: &FieldManager, of: TypeRef<'_>) -> bool {
+    let holds = |wanted: &Value| merge::unchanged(live, wanted, manager.as_str(), of) == merge::Verdict::Unchanged;
     let mut wanted = Cow::Borrowed(desired.object.value());
     for path in not_sent(desired) {
         if path.get(&wanted).is_some() {

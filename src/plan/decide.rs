@@ -1,7 +1,9 @@
 //! What an answer makes of a case: the change that the plan shows, and its writes.
 
+use serde_json::Value;
+
 use crate::merge::{self, ManagedFields, Operation};
-use crate::resource::{Diagnostic, Digest, FieldManager, FieldPath, Object};
+use crate::resource::{Diagnostic, FieldManager, FieldPath, Object};
 
 use super::case::{Case, Decision, Step, Surroundings, propagation};
 use super::configuration::{self, Configuration};
@@ -29,7 +31,7 @@ impl Case<'_> {
         let doubtful = !managers.is_empty() && configuration::take_over(&mut predicted, &managers, manager);
         let conflicts = self.judge(conflicts, &live, &managers, around);
         let fields = self.sides().changes(&predicted);
-        let owns_other = owned_digest(&live, manager) != owned_digest(&predicted, manager);
+        let owns_other = owned(&live, manager) != owned(&predicted, manager);
         let action = match (adopts, fields.is_empty()) {
             (true, _) => Action::Adopt,
             (false, false) => Action::Update,
@@ -206,7 +208,7 @@ impl Case<'_> {
     }
 }
 
-/// The digest of what a manager owns.
-fn owned_digest(object: &Object, manager: &FieldManager) -> Option<Digest> {
-    merge::our_entry(object, manager).map(merge::entry_digest)
+/// What a manager applied: in which version, and which fields.
+fn owned<'o>(object: &'o Object, manager: &FieldManager) -> Option<(&'o Value, &'o Value)> {
+    merge::our_entry(object, manager).map(|entry| (&entry["apiVersion"], &entry["fieldsV1"]))
 }

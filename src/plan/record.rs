@@ -8,7 +8,7 @@ use crate::resource::{Desired, Diagnostic, FieldManager, Object, Prior};
 /// # Errors
 /// The server's answer shows nothing of ours on it: it wasn't applied by this manager.
 pub fn record(desired: &Desired, after: &Object, manager: &FieldManager) -> Result<Prior, Diagnostic> {
-    let (Some(entry), Some(uid)) = (merge::our_entry(after, manager), after.uid()) else {
+    let (Some(_), Some(uid)) = (merge::our_entry(after, manager), after.uid()) else {
         return Err(Diagnostic::error("plan::not_ours", format!("{} shows no fields applied by {manager}", after.key()))
             .at_maybe(desired.declared.object.as_ref(), "")
             .help("an admission webhook that rewrites metadata.managedFields does that; spai can't work with one"));
@@ -16,8 +16,6 @@ pub fn record(desired: &Desired, after: &Object, manager: &FieldManager) -> Resu
     Ok(Prior {
         applied: desired.object.clone().into(),
         desired: desired.digest(),
-        ownership: merge::entry_digest(entry),
-        values: merge::values_digest(&entry["fieldsV1"], after.value()),
         uid: uid.to_owned(),
         scope: desired.scope.clone(),
         edges: desired.edges.clone(),

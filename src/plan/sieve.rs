@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::resource::{Desired, FieldManager, Object, ObjectKey};
+use crate::resource::{Desired, FieldManager, GroupKind, Object, ObjectKey, Tree};
 
 use super::planner::PlanInput;
 use super::{Asking, Types, configuration};
@@ -20,8 +20,8 @@ pub struct Sieve {
 #[derive(Debug)]
 struct Inner {
     desired: Arc<Vec<Desired>>,
-    /// Where the objects stand that can be decided by themselves.
-    places: HashMap<ObjectKey, usize>,
+    /// Where the objects stand that can be decided by themselves, by kind, and by namespace and name.
+    places: HashMap<GroupKind, HashMap<String, usize>>,
     types: Arc<Types>,
     manager: FieldManager,
 }
@@ -44,17 +44,17 @@ pub(super) struct Running {
 }
 
 impl Running {
-    fn of(object: &Object) -> Option<Self> {
-        object.pod_template()?;
-        let numbers = object.value()["status"].as_object().into_iter().flatten().filter(|(_, value)| value.is_number());
-        let status = numbers.map(|(name, value)| (name.clone(), value.clone())).collect();
-        Some(Self { replicas: object.value()["spec"].get("replicas").cloned(), status })
+    fn of(desired: &Desired, live: &Tree<'_>) -> Option<Self> {
+        desired.object.pod_template()?;
+        let numbers = live.get("status").map(Tree::map).into_iter().flatten().filter(|(_, value)| matches!(value, Tree::Number(_)));
+        let status = numbers.map(|(name, value)| (name.as_ref().to_owned(), value.to_value())).collect();
+        Some(Self { replicas: live.get("spec").and_then(|spec| spec.get("replicas")).map(Tree::to_value), status })
     }
 }
 
 impl Sieve {
     pub(super) fn new(input: &PlanInput<'_>, manager: &FieldManager) -> Self {
-        let mut places = HashMap::new();
+        let mut places: HashMap<GroupKind, HashMap<String, usize>> = HashMap::new();
         // Everything is asked about: then everything is kept.
         if input.asking != Asking::Everything {
             for (place, desired) in input.desired.iter().enumerate() {
@@ -62,26 +62,35 @@ impl Sieve {
                 if is_kept(desired, &key, input) {
                     continue;
                 }
-                places.insert(key, place);
+                places.entry(key.group_kind()).or_default().insert(name_in_kind(key.namespace.as_deref(), &key.name), place);
             }
         }
         let types = Arc::clone(input.types);
         Self { inner: Arc::new(Inner { desired: Arc::clone(input.desired), places, types, manager: manager.clone() }) }
     }
 
-    /// Takes out of a page what stays as it is.
-    pub fn sift(&self, page: Vec<Object>) -> Sifted {
+    /// Takes out of a page of one kind what stays as it is. `make` makes an object of what doesn't.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn sift<E>(&self, kind: &GroupKind, items: &[Tree<'_>], make: impl Fn(&Tree<'_>) -> Result<Object, E>) -> Result<Sifted, E> {
         let mut sifted = Sifted::default();
-        for object in page {
-            let key = object.key();
-            if self.inner.settles(&key, &object) {
-                let running = Running::of(&object);
-                sifted.settled.push((key, running));
-            } else {
-                sifted.rest.push(object);
+        let places = self.inner.places.get(kind);
+        for item in items {
+            match places.and_then(|places| self.inner.settled(places, item)) {
+                Some(desired) => sifted.settled.push((desired.key(), Running::of(desired, item))),
+                None => sifted.rest.push(make(item)?),
             }
         }
-        sifted
+        Ok(sifted)
+    }
+}
+
+impl Sifted {
+    /// With what another page came to.
+    pub fn add(&mut self, other: Self) {
+        self.settled.extend(other.settled);
+        self.rest.extend(other.rest);
     }
 }
 
@@ -94,9 +103,17 @@ fn is_kept(desired: &Desired, key: &ObjectKey, input: &PlanInput<'_>) -> bool {
 }
 
 impl Inner {
-    fn settles(&self, key: &ObjectKey, live: &Object) -> bool {
-        let Some(desired) = self.places.get(key).and_then(|place| self.desired.get(*place)) else { return false };
-        let kind = self.types.kind(&desired.object.gvk());
-        kind.is_some_and(|kind| configuration::changes_nothing(desired, live, &self.manager, kind.of))
+    /// What is wanted of an item that is as it is wanted.
+    fn settled(&self, places: &HashMap<String, usize>, live: &Tree<'_>) -> Option<&Desired> {
+        let metadata = live.get("metadata")?;
+        let text = |name| metadata.get(name).and_then(Tree::text);
+        let desired = self.desired.get(*places.get(&name_in_kind(text("namespace"), text("name")?))?)?;
+        let kind = self.types.kind(&desired.object.gvk())?;
+        configuration::changes_nothing(desired, live, &self.manager, kind.of).then_some(desired)
     }
+}
+
+/// What tells an object from others of its kind: `namespace/name`, as neither has a `/` in it.
+fn name_in_kind(namespace: Option<&str>, name: &str) -> String {
+    [namespace.unwrap_or_default(), "/", name].concat()
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::merge;
 use crate::resource::{Desired, FieldPath, Object, ObjectKey};
 
+use super::case::Decision;
 use super::planner::Planner;
 use super::sieve::Running;
 
@@ -17,7 +18,7 @@ pub(super) fn objects(planner: &Planner<'_>) -> Vec<Object> {
     let concerned: BTreeSet<&str> = planner
         .cases
         .iter()
-        .filter(|case| !planner.settled.contains_key(&case.key))
+        .filter(|case| !matches!(case.decision, Decision::Unchanged(_)))
         .filter_map(|case| case.key.namespace.as_deref())
         .collect();
     let counts =

@@ -13,6 +13,7 @@ mod pod;
 mod prior;
 mod quantity;
 mod sensitive;
+mod tree;
 
 pub use desired::{Declared, Desired, Edge, EdgeReason, HandOver, Lifecycle, Scope};
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Origin, Severity};
@@ -24,3 +25,4 @@ pub use pod::{PodReferences, Read};
 pub use prior::{Kept, Prior, PriorSet};
 pub use quantity::{Fraction, Quantity, QuantityError};
 pub use sensitive::Sensitive;
+pub use tree::{Finder, Tree};

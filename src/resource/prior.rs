@@ -18,10 +18,6 @@ pub struct Prior {
     pub applied: Kept,
     /// [`super::Desired::digest`] of it.
     pub desired: Digest,
-    /// The digest of our Apply entry's field set in managedFields after that apply.
-    pub ownership: Digest,
-    /// The digest of the live values at that entry's paths after that apply.
-    pub values: Digest,
     /// The object's uid.
     pub uid: String,
     /// Which part of the stack it belonged to.

@@ -46,8 +46,6 @@ fn objects(revision: u64, count: usize, value: &str) -> PriorSet {
         let applied = Object::try_from(object).unwrap();
         Prior {
             desired: applied.digest(),
-            ownership: applied.digest(),
-            values: applied.digest(),
             uid: format!("uid-{n}"),
             scope: Scope::default(),
             edges: Vec::new(),

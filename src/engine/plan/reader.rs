@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::watch;
 
-use crate::cluster::{ApplyRequest, Cluster, ClusterError, Guard, Kind, Kinds};
+use crate::cluster::{ApplyRequest, Cluster, ClusterError, Guard, Kind, Kinds, Pages, Piece};
 use crate::plan::{Answer, Ask, Conflict, Lookup, Planner, Question, Sieve, Sifted};
 use crate::resource::{Diagnostic, FieldManager, GroupKind, Object, ObjectKey};
 
@@ -44,27 +44,21 @@ impl Reader<'_> {
     ) -> Result<Vec<Listed>, Diagnostic> {
         let kinds = kinds.into_iter().filter_map(|(kind, version)| self.kind(&kind, version.as_deref()));
         let list = |kind: Kind| {
-            let mut sieve = sieve.clone();
+            let sieve = sieve.clone();
             async move {
-                // In a task of its own: what it reads is parsed while others still come in.
-                let (cluster, of, labels) = (self.cluster.clone(), kind.clone(), selector.to_owned());
-                let list = tokio::spawn(async move { cluster.list(&of, Some(&labels)).await });
-                let list = list.await.unwrap_or_else(|error| {
-                    Err(ClusterError::Unavailable { message: format!("the list broke off: {error}"), sent: false })
-                });
-                let page = match list {
-                    Ok(page) => page,
-                    Err(ClusterError::Forbidden { message }) if is_guarded(&kind.group_kind()) => {
-                        return Ok(Listed::Closed { kind: kind.group_kind(), why: message });
+                let pages = self.cluster.pages(&kind, Some(selector));
+                // In a task of its own: what it reads is compared while others still come in.
+                let group_kind = kind.group_kind();
+                let of = group_kind.clone();
+                let list = tokio::spawn(async move { sifted(pages, &of, sieve).await });
+                let list = list.await.unwrap_or_else(|error| Err(broken_off(&error)));
+                match list {
+                    Ok(sifted) => Ok(Listed::Read(sifted)),
+                    Err(ClusterError::Forbidden { message }) if is_guarded(&group_kind) => {
+                        Ok(Listed::Closed { kind: group_kind, why: message })
                     }
-                    Err(error) => return Err(Diagnostic::from(error)),
-                };
-                // Whoever was to make the sieve failed, and says so.
-                let Ok(made) = sieve.wait_for(Option::is_some).await.map(|made| made.clone()) else {
-                    return Ok(Listed::Read(Sifted::default()));
-                };
-                let sifted = tokio::task::spawn_blocking(move || made.map(|sieve| sieve.sift(page)).unwrap_or_default()).await;
-                Ok(Listed::Read(sifted.unwrap_or_default()))
+                    Err(error) => Err(Diagnostic::from(error)),
+                }
             }
         };
         let lists: Vec<_> = kinds.map(list).collect();
@@ -186,6 +180,27 @@ impl Reader<'_> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// What the sieve leaves of a list: page by page, each beside what is read meanwhile.
+async fn sifted(mut pages: Pages, kind: &GroupKind, mut sieve: watch::Receiver<Option<Sieve>>) -> Result<Sifted, ClusterError> {
+    let mut all = Sifted::default();
+    while let Some(piece) = pages.next().await? {
+        let Piece::Page { page, .. } = piece else {
+            all = Sifted::default();
+            continue;
+        };
+        // Whoever was to make the sieve failed, and says so.
+        let Ok(Some(sieve)) = sieve.wait_for(Option::is_some).await.map(|made| made.clone()) else { return Ok(Sifted::default()) };
+        let kind = kind.clone();
+        let sift = move || sieve.sift(&kind, &page.items()?, |item| page.object(item));
+        all.add(tokio::task::spawn_blocking(sift).await.unwrap_or_else(|error| Err(broken_off(&error)))?);
+    }
+    Ok(all)
+}
+
+fn broken_off(error: &tokio::task::JoinError) -> ClusterError {
+    ClusterError::Unavailable { message: format!("the list broke off: {error}"), sent: false }
 }
 
 /// One request for what is to be looked up.

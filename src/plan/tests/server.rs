@@ -9,7 +9,7 @@ use crate::graph::ResourceGraph;
 use crate::merge::{self, FieldSet};
 use crate::plan::{Answer, Ask, Asking, Filter, Mutators, Plan, PlanInput, Planner, Question, Target, Types, record};
 use crate::resource::{
-    Desired, Edge, EdgeReason, FieldManager, FieldPath, GroupVersionKind, Object, ObjectKey, Origin, PriorSet, StackIdentity,
+    Desired, Edge, EdgeReason, FieldManager, FieldPath, GroupVersionKind, Object, ObjectKey, Origin, PriorSet, StackIdentity, Tree,
 };
 use crate::schema::{Catalog, MINORS};
 
@@ -189,7 +189,10 @@ impl Scene {
         let (labelled, others): (Vec<Object>, Vec<Object>) =
             self.live.into_iter().partition(|object| identity.labels_match(object) && listed.contains_key(&object.key().group_kind()));
         let sieve = planner.sieve();
-        planner.page(sieve.sift(labelled));
+        for object in labelled {
+            let make = |_: &Tree<'_>| Ok::<_, std::convert::Infallible>(object.clone());
+            planner.page(sieve.sift(&object.key().group_kind(), &[object.value().into()], make).unwrap());
+        }
         loop {
             let lookups = planner.lookups();
             if lookups.is_empty() {
