@@ -173,7 +173,7 @@ proptest! {
         let twice = applied(Some(&once), &wanted, "alice", false).unwrap();
         prop_assert!(twice.is_unchanged(), "{} {}", once, twice.object);
         prop_assert_eq!(&twice.object, &once);
-        let verdict = unchanged(&Tree::from(&once), &wanted, "alice", of());
+        let verdict = unchanged(&Tree::from(&once), &wanted, &[], "alice", of());
         prop_assert_eq!(verdict, Verdict::Unchanged);
     }
 
@@ -181,12 +181,25 @@ proptest! {
     fn what_is_told_to_be_unchanged_is(live in live(), spec in spec(ALL), whose in proptest::sample::select(vec!["alice", "bob"])) {
         let wanted = configuration(spec);
         let merged = applied(Some(&live), &wanted, whose, false);
-        match unchanged(&Tree::from(&live), &wanted, whose, of()) {
+        match unchanged(&Tree::from(&live), &wanted, &[], whose, of()) {
             Verdict::Unchanged => prop_assert!(merged.unwrap().is_unchanged()),
             // Nothing here is null, empty, or outside the schema.
             Verdict::Differs(reason) => prop_assert!(!merged.is_ok_and(|merged| merged.is_unchanged()), "{:?}", reason),
             Verdict::Unknown(reason) => prop_assert!(false, "{:?}", reason),
         }
+    }
+
+    #[test]
+    fn without_a_field_is_as_if_the_configuration_had_never_had_it(
+        live in live(), spec in spec(ALL), path in proptest::sample::select(vec!["spec.count", "spec.map.a", "spec.map", "spec.whole.a", "spec.any.b", "spec"]), applied_whole in any::<bool>(),
+    ) {
+        let (wanted, path): (Value, FieldPath) = (configuration(spec), path.parse().unwrap());
+        let mut rest = wanted.clone();
+        super::remove(&mut rest, &path);
+        let live = applied(Some(&live), if applied_whole { &wanted } else { &rest }, "alice", true).unwrap().object;
+        let tree = Tree::from(&live);
+        let told = |verdict: Verdict| match verdict { Verdict::Unknown(_) => None, verdict => Some(verdict == Verdict::Unchanged) };
+        prop_assert_eq!(told(unchanged(&tree, &wanted, &[&path], "alice", of())), told(unchanged(&tree, &rest, &[], "alice", of())));
     }
 
     #[test]
@@ -262,7 +275,7 @@ proptest! {
             let _ = apply(None, &wanted, &by, force);
             let _ = update(Some(&live), &wanted, &by);
             let _ = update(None, &wanted, &by);
-            let _ = unchanged(&Tree::from(&live), &wanted, "kubectl", of);
+            let _ = unchanged(&Tree::from(&live), &wanted, &[], "kubectl", of);
             let _ = compare(of, &live, &wanted);
             let _ = without_items(of, &live, &fields_of(of, &wanted));
             let _ = super::scaled(&live, &FieldPath::fields(&["spec", "count"]), 3, Some(force), &by);
@@ -274,7 +287,7 @@ proptest! {
         let mut hostile = live;
         hostile["metadata"]["managedFields"][0]["fieldsV1"] = fields;
         let _ = applied(Some(&hostile), &configuration(spec.clone()), "alice", true);
-        let _ = unchanged(&Tree::from(&hostile), &configuration(spec), "alice", of());
+        let _ = unchanged(&Tree::from(&hostile), &configuration(spec), &[], "alice", of());
     }
 }
 
@@ -290,6 +303,6 @@ fn depth_without_end_is_refused() {
     live["metadata"]["managedFields"] = json!([{"manager": "alice", "operation": "Apply", "apiVersion": "example.dev/v1", "fieldsType": "FieldsV1",
         "fieldsV1": {"f:spec": {"f:any": {}}}}]);
     live["spec"]["any"] = wanted["spec"]["any"].clone();
-    assert!(matches!(unchanged(&Tree::from(&live), &wanted, "alice", of()), Verdict::Differs(_) | Verdict::Unknown(_)));
+    assert!(matches!(unchanged(&Tree::from(&live), &wanted, &[], "alice", of()), Verdict::Differs(_) | Verdict::Unknown(_)));
     assert!(!update(Some(&live), &wanted, &writer("bob", "2026-01-01T00:00:00Z")).object.is_null());
 }

@@ -83,8 +83,8 @@ impl Rule {
 }
 
 /// Whether applying `configuration` as `manager` would leave `live` as it is. What a list says for all its items, `apiVersion` and
-/// `kind`, an item needn't have.
-pub fn unchanged(live: &Tree<'_>, configuration: &Value, manager: &str, of: TypeRef<'_>) -> Verdict {
+/// `kind`, an item needn't have. `without`: fields that are taken out of the configuration first; none of them within a list.
+pub fn unchanged(live: &Tree<'_>, configuration: &Value, without: &[&FieldPath], manager: &str, of: TypeRef<'_>) -> Verdict {
     let at_root = |rule| Verdict::Differs(Reason { rule, path: FieldPath::root() });
     let Some(metadata) = live.get("metadata") else { return at_root(Rule::OneEntry) };
     if metadata.get("deletionTimestamp").is_some() {
@@ -112,7 +112,8 @@ pub fn unchanged(live: &Tree<'_>, configuration: &Value, manager: &str, of: Type
         return at_root(Rule::OneEntry);
     };
     let mut walk = Walk { text: String::new(), depth: 0 };
-    match walk.map(of, object, live.map(), Some(fields), Level::Object) {
+    let without: Vec<&[PathElement]> = without.iter().map(|path| path.0.as_slice()).collect();
+    match walk.map(of, object, &without, live.map(), Some(fields), Level::Object) {
         Ok(_) => Verdict::Unchanged,
         Err(Stop { rule, mut path }) => {
             path.reverse();
@@ -182,6 +183,7 @@ impl Walk {
         &mut self,
         of: TypeRef<'_>,
         wanted: &Value,
+        without: &[&[PathElement]],
         live: Option<&Tree<'_>>,
         node: Option<&Entries<'_>>,
         named: bool,
@@ -196,13 +198,14 @@ impl Walk {
             (_, Value::Null) if of.nullable() && matches!(live, Some(Tree::Null)) => whole_node(node, true, 0)?,
             (_, Value::Null) => return Err(Rule::NotEmpty.into()),
             (Shape::Map { atomic: false, .. } | Shape::Any, Value::Object(map)) => {
+                let empty = map.keys().all(|name| is_left_out(without, name));
                 let live = match live {
                     Some(Tree::Map(live)) => live,
-                    _ if map.is_empty() => return Err(Rule::NotEmpty.into()),
+                    _ if empty => return Err(Rule::NotEmpty.into()),
                     _ => return Err(Rule::SameValue.into()),
                 };
-                let below = self.map(of, map, live, node, level)?;
-                whole_node(node, map.is_empty() || !named, below)?;
+                let below = self.map(of, map, without, live, node, level)?;
+                whole_node(node, empty || !named, below)?;
             }
             (Shape::List { item, kind }, Value::Array(items)) if *kind != ListKind::Atomic => {
                 let live = match live {
@@ -216,7 +219,11 @@ impl Walk {
             (Shape::Map { atomic: false, .. }, _) => return Err(Rule::InSchema.into()),
             (Shape::List { kind, .. }, _) if *kind != ListKind::Atomic => return Err(Rule::InSchema.into()),
             _ => {
-                if !live.is_some_and(|live| live.is(wanted)) {
+                let mut wanted = Cow::Borrowed(wanted);
+                for path in without {
+                    super::remove(wanted.to_mut(), &FieldPath(path.to_vec()));
+                }
+                if !live.is_some_and(|live| live.is(&wanted)) {
                     return Err(Rule::SameValue.into());
                 }
                 whole_node(node, true, 0)?;
@@ -231,6 +238,7 @@ impl Walk {
         &mut self,
         of: TypeRef<'_>,
         wanted: &Map<String, Value>,
+        without: &[&[PathElement]],
         live: &Entries<'_>,
         node: Option<&Entries<'_>>,
         level: Level,
@@ -239,6 +247,9 @@ impl Walk {
         let mut standing = Finder::new(live);
         let mut found = 0;
         for (name, value) in wanted {
+            if is_left_out(without, name) {
+                continue;
+            }
             let at = |stop: Stop| stop.at(PathElement::Field(name.clone()));
             let live = standing.find("", name);
             if level.skips(name) {
@@ -255,9 +266,11 @@ impl Walk {
             found += usize::from(below.is_some());
             let known = of.known_field(name);
             let of_field = known.map(|field| of.of(field.of)).or_else(|| of.field(name)).ok_or_else(|| at(Rule::InSchema.into()))?;
-            self.place(of_field, value, live, below, known.is_some(), level.below(name)).map_err(at)?;
+            let within: Vec<&[PathElement]> = without.iter().filter_map(|path| within(path, name)).collect();
+            self.place(of_field, value, &within, live, below, known.is_some(), level.below(name)).map_err(at)?;
         }
-        nothing_left(node.unwrap_or_default(), found, |name| name.strip_prefix("f:").is_some_and(|name| wanted.contains_key(name)))?;
+        let is_wanted = |key: &str| key.strip_prefix("f:").is_some_and(|name| wanted.contains_key(name) && !is_left_out(without, name));
+        nothing_left(node.unwrap_or_default(), found, is_wanted)?;
         Ok(found)
     }
 
@@ -291,7 +304,7 @@ impl Walk {
             match kind {
                 ListKind::Map(_) => {
                     let map = item.as_object().ok_or(Rule::InSchema)?;
-                    let inner = self.map(of, map, found.map(), Some(below), Level::Below).map_err(|stop| match key() {
+                    let inner = self.map(of, map, &[], found.map(), Some(below), Level::Below).map_err(|stop| match key() {
                         Ok(key) => stop.at(key),
                         Err(_) => stop,
                     })?;
@@ -336,6 +349,18 @@ impl Walk {
             None => Err(Stop::from(Rule::Owned).at(element)),
         }
     }
+}
+
+/// The rest of a path that begins with this field.
+fn within<'p>(path: &'p [PathElement], name: &str) -> Option<&'p [PathElement]> {
+    match path.split_first() {
+        Some((PathElement::Field(first), rest)) if first == name => Some(rest),
+        _ => None,
+    }
+}
+
+fn is_left_out(without: &[&[PathElement]], name: &str) -> bool {
+    without.iter().any(|path| within(path, name).is_some_and(<[_]>::is_empty))
 }
 
 /// That a node has no others below it than those that were found.

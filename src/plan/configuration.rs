@@ -85,9 +85,11 @@ fn not_sent(desired: &Desired) -> impl Iterator<Item = &FieldPath> {
 
 /// Whether applying what is wanted would change nothing, as far as the object and its owners tell.
 pub(super) fn changes_nothing(desired: &Desired, live: &Tree<'_>, manager: &FieldManager, of: TypeRef<'_>) -> bool {
-    let holds = |wanted: &Value| merge::unchanged(live, wanted, manager.as_str(), of) == merge::Verdict::Unchanged;
+    let not_sent: Vec<&FieldPath> = not_sent(desired).collect();
+    let (fields, in_lists): (Vec<&FieldPath>, Vec<&FieldPath>) = not_sent.into_iter().partition(|path| path.is_of_fields());
+    let holds = |wanted: &Value| merge::unchanged(live, wanted, &fields, manager.as_str(), of) == merge::Verdict::Unchanged;
     let mut wanted = Cow::Borrowed(desired.object.value());
-    for path in not_sent(desired) {
+    for path in in_lists {
         if path.get(&wanted).is_some() {
             merge::remove(wanted.to_mut(), path);
         }

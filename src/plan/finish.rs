@@ -17,8 +17,22 @@ pub(super) fn finish(mut planner: Planner<'_>) -> Plan {
     let told = sight::findings(&planner);
     planner.findings.extend(Diagnostics(told));
     let mut standing = standing::objects(&planner);
-    let Planner { input, mut cases, removals, counts, included, asked, settled, unreadable, mut findings, limits, rights, live, .. } =
-        planner;
+    let Planner {
+        input,
+        mut cases,
+        mut unchanged,
+        removals,
+        counts,
+        included,
+        asked,
+        settled,
+        unreadable,
+        mut findings,
+        limits,
+        rights,
+        live,
+        ..
+    } = planner;
     for case in &mut cases {
         findings.extend(std::mem::take(&mut case.findings));
     }
@@ -27,8 +41,8 @@ pub(super) fn finish(mut planner: Planner<'_>) -> Plan {
     triggered(&mut cases, input.graph);
 
     let is_there = |case: &&Case<'_>| case.live.is_some() || settled.contains_key(&case.key);
-    let known = input.prior.objects.len().max(cases.iter().filter(is_there).count() + removals.len());
-    let (mut unchanged, mut changes) = (Vec::new(), Vec::new());
+    let known = input.prior.objects.len().max(unchanged.len() + cases.iter().filter(is_there).count() + removals.len());
+    let mut changes = Vec::new();
     let mut unknown: BTreeSet<ObjectKey> = unreadable.into_keys().collect();
     let (mut confirmed, mut doubts) = (BTreeMap::new(), BTreeMap::new());
     for case in cases {
@@ -83,6 +97,7 @@ pub(super) fn finish(mut planner: Planner<'_>) -> Plan {
         |change| change.live.as_ref().and_then(removal::defined_by).and_then(|kind| counts.get(&kind).copied().flatten()),
     );
     findings.sort();
+    unchanged.sort();
     Plan {
         identity: input.identity.clone(),
         target: input.target,

@@ -13,7 +13,7 @@ use super::case::{Case, Decision, Surroundings};
 use super::removal::{self, Removal};
 use super::rights::Needs;
 use super::sieve::Running;
-use super::{Answer, Ask, Asking, Decided, Filter, Limits, Mutators, Plan, Question, Rights, Sieve, Sifted, Target, Types};
+use super::{Answer, Ask, Asking, Filter, Limits, Mutators, Plan, Question, Rights, Sieve, Sifted, Target, Types};
 
 /// What a plan is made of, besides what the cluster holds.
 #[derive(Debug)]
@@ -66,6 +66,8 @@ pub struct Planner<'a> {
     pub(super) input: PlanInput<'a>,
     pub(super) manager: FieldManager,
     pub(super) wanted: BTreeMap<ObjectKey, &'a Desired>,
+    /// What is spai's own, and not the stack's.
+    own: [ObjectKey; 3],
     pub(super) live: BTreeMap<ObjectKey, Object>,
     pub(super) absent: BTreeSet<ObjectKey>,
     /// Wanted, and as they are wanted.
@@ -80,6 +82,8 @@ pub struct Planner<'a> {
     /// What cases must know of each other, once everything is read.
     around: Surroundings,
     pub(super) cases: Vec<Case<'a>>,
+    /// What stays as it is, of what the filter names.
+    pub(super) unchanged: Vec<ObjectKey>,
     pub(super) removals: Vec<Removal<'a>>,
     /// Resources of the definitions that go.
     pub(super) counts: BTreeMap<GroupKind, Option<usize>>,
@@ -102,9 +106,10 @@ impl<'a> Planner<'a> {
     pub fn new(input: PlanInput<'a>) -> Result<Self, Diagnostics> {
         let mut findings = Diagnostics::default();
         let mut wanted = BTreeMap::new();
+        let own = own(&input);
         for desired in input.desired.iter() {
             let key = desired.key();
-            if is_own(&key, &input) {
+            if own.contains(&key) {
                 findings.push(
                     Diagnostic::error("plan::spais_own", format!("{key} is spai's own: it holds its inventory and lease"))
                         .at_maybe(desired.declared.object.as_ref(), "declared here")
@@ -120,6 +125,7 @@ impl<'a> Planner<'a> {
             input,
             manager,
             wanted,
+            own,
             live: BTreeMap::new(),
             absent: BTreeSet::new(),
             settled: BTreeMap::new(),
@@ -129,6 +135,7 @@ impl<'a> Planner<'a> {
             in_version: BTreeSet::new(),
             around: Surroundings::default(),
             cases: Vec::new(),
+            unchanged: Vec::new(),
             removals: Vec::new(),
             counts: BTreeMap::new(),
             included: BTreeMap::new(),
@@ -167,7 +174,7 @@ impl<'a> Planner<'a> {
         self.settled.extend(sifted.settled);
         for object in sifted.rest {
             let key = object.key();
-            if !is_own(&key, &self.input) {
+            if !self.own.contains(&key) {
                 self.live.insert(key, object);
             }
         }
@@ -319,13 +326,15 @@ impl<'a> Planner<'a> {
             if !self.input.filter.selects(key, &desired.scope) && !self.included.contains_key(key) {
                 continue;
             }
+            if self.settled.contains_key(key) && !self.unreadable.contains_key(key) && !is_ending(key, &self.around) {
+                self.unchanged.push(key.clone());
+                continue;
+            }
             let types: &'a Types = self.input.types;
             let kind = types.kind(&desired.object.gvk());
             let mut case = Case::new(key.clone(), desired, self.input.prior.objects.get(key), self.manager.clone(), kind);
             if self.unreadable.contains_key(key) {
                 case.decision = Decision::Unknown;
-            } else if self.settled.contains_key(key) && !is_ending(key, &self.around) {
-                case.decision = Decision::Unchanged(Decided::Merge);
             } else {
                 // Everything that is deleted is told by the objects that stay behind: those of the stack leave the map.
                 case.begin(self.live.remove(key), &self.around);
@@ -412,8 +421,8 @@ pub(super) fn namespace_key(name: &str) -> ObjectKey {
 }
 
 /// Root namespace, inventory and lease: none of them is the stack's.
-pub(super) fn is_own(key: &ObjectKey, input: &PlanInput<'_>) -> bool {
+fn own(input: &PlanInput<'_>) -> [ObjectKey; 3] {
     let root = input.target.root_namespace.as_str();
     let lease = ObjectKey::new("coordination.k8s.io", "Lease", Some(root), &format!("spai-{}", input.identity.stack));
-    *key == namespace_key(root) || *key == input.identity.inventory_key(root) || *key == lease
+    [namespace_key(root), input.identity.inventory_key(root), lease]
 }

@@ -21,13 +21,11 @@ pub(super) struct Removal<'a> {
 /// Everything that the stack no longer has, of what the lists showed and of what the last apply left; narrowed by the filter.
 pub(super) fn removals<'a>(planner: &mut Planner<'a>) -> Vec<Removal<'a>> {
     let labelled = planner.live.iter().filter(|(_, object)| planner.input.identity.labels_match(object)).map(|(key, _)| key);
-    let keys: BTreeSet<ObjectKey> = labelled.chain(planner.input.prior.objects.keys()).cloned().collect();
+    // What can't be read is not gone.
+    let goes = |key: &&ObjectKey| !planner.wanted.contains_key(*key) && !planner.unreadable.contains_key(*key);
+    let keys: BTreeSet<ObjectKey> = labelled.chain(planner.input.prior.objects.keys()).filter(goes).cloned().collect();
     let mut removals = Vec::new();
     for key in keys {
-        // What can't be read is not gone.
-        if planner.wanted.contains_key(&key) || planner.unreadable.contains_key(&key) {
-            continue;
-        }
         let prior = planner.input.prior.objects.get(&key);
         let live = planner.live.remove(&key);
         let scope = scope(prior, live.as_ref());

@@ -176,6 +176,11 @@ impl FieldPath {
         Self(names.iter().map(|name| PathElement::Field((*name).to_owned())).collect())
     }
 
+    /// Whether it leads through fields alone, and into no list.
+    pub fn is_of_fields(&self) -> bool {
+        self.0.iter().all(|element| matches!(element, PathElement::Field(_)))
+    }
+
     /// This path and one step more.
     #[must_use]
     pub fn join(&self, element: PathElement) -> Self {

@@ -84,7 +84,7 @@ impl Subject<'_> {
         let before = now();
         let predicted = merge::apply(live.as_ref(), configuration, &Writer { time: &before, ..by }, force);
         let verdict =
-            live.as_ref().filter(|_| subresource.is_none()).map(|live| merge::unchanged(&live.into(), configuration, manager, of));
+            live.as_ref().filter(|_| subresource.is_none()).map(|live| merge::unchanged(&live.into(), configuration, &[], manager, of));
         let tail = subresource.map(|name| format!("/{name}")).unwrap_or_default();
         let probe = match &predicted {
             Ok(merged) => Some(self.probe(merged, &tail).await),

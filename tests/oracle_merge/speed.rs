@@ -29,7 +29,7 @@ pub async fn of_unchanged_and_apply(server: &Server) -> Result<(), String> {
     let path = "/apis/apps/v1/namespaces/m0/deployments/speed?fieldManager=spai&force=true";
     let live = server.send(Method::PATCH, path, Content::Apply, &wanted).await.body;
     let of = server.type_of(&GroupVersionKind::from_api_version("apps/v1", "Deployment"));
-    let verdict = merge::unchanged(&(&live).into(), &wanted, "spai", of);
+    let verdict = merge::unchanged(&(&live).into(), &wanted, &[], "spai", of);
     if verdict != Verdict::Unchanged {
         return Err(format!("{verdict:?}"));
     }
@@ -51,7 +51,7 @@ pub async fn of_unchanged_and_apply(server: &Server) -> Result<(), String> {
     });
     let tree = Tree::from(&live);
     timed("unchanged", 20_000, &|| {
-        black_box(merge::unchanged(black_box(&tree), black_box(&wanted), "spai", of));
+        black_box(merge::unchanged(black_box(&tree), black_box(&wanted), &[], "spai", of));
     });
     timed("apply, one field changed", 1_000, &|| {
         black_box(merge::apply(black_box(Some(&live)), black_box(&changed), &writer(of, "spai", None, &none), true)).ok();

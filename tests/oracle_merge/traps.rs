@@ -45,7 +45,7 @@ impl<'s> Object<'s> {
         configuration["apiVersion"] = self.0.case.api_version.into();
         configuration["kind"] = self.0.case.kind.into();
         configuration["metadata"]["name"] = self.0.name.as_str().into();
-        merge::unchanged(&self.live().into(), &configuration, manager, self.0.server.type_of(&self.0.case.gvk()))
+        merge::unchanged(&self.live().into(), &configuration, &[], manager, self.0.server.type_of(&self.0.case.gvk()))
     }
 }
 
