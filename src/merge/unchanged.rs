@@ -171,6 +171,16 @@ impl Level {
 /// Entries of a map as it came: of the live object, or of a node of `fieldsV1`.
 type Entries<'t> = [(Cow<'t, str>, Tree<'t>)];
 
+/// What is at a place.
+struct Here<'t> {
+    live: Option<&'t Tree<'t>>,
+    /// Our entry's node for it.
+    node: Option<&'t Entries<'t>>,
+    /// Its struct knows it by name.
+    named: bool,
+    level: Level,
+}
+
 struct Walk {
     /// The key of an item, as `fieldsV1` writes it.
     text: String,
@@ -178,17 +188,9 @@ struct Walk {
 }
 
 impl Walk {
-    /// A place: what is wanted there, what is there, and our entry's node for it. `named`: its struct knows it by name.
-    fn place(
-        &mut self,
-        of: TypeRef<'_>,
-        wanted: &Value,
-        without: &[&[PathElement]],
-        live: Option<&Tree<'_>>,
-        node: Option<&Entries<'_>>,
-        named: bool,
-        level: Level,
-    ) -> Result<(), Stop> {
+    /// A place, and what is wanted there. `without` are the rests of paths that begin here.
+    fn place(&mut self, of: TypeRef<'_>, wanted: &Value, without: &[&[PathElement]], here: Here<'_>) -> Result<(), Stop> {
+        let Here { live, node, named, level } = here;
         self.depth += 1;
         if self.depth > DEPTH {
             return Err(Rule::Size.into());
@@ -267,7 +269,8 @@ impl Walk {
             let known = of.known_field(name);
             let of_field = known.map(|field| of.of(field.of)).or_else(|| of.field(name)).ok_or_else(|| at(Rule::InSchema.into()))?;
             let within: Vec<&[PathElement]> = without.iter().filter_map(|path| within(path, name)).collect();
-            self.place(of_field, value, &within, live, below, known.is_some(), level.below(name)).map_err(at)?;
+            let here = Here { live, node: below, named: known.is_some(), level: level.below(name) };
+            self.place(of_field, value, &within, here).map_err(at)?;
         }
         let is_wanted = |key: &str| key.strip_prefix("f:").is_some_and(|name| wanted.contains_key(name) && !is_left_out(without, name));
         nothing_left(node.unwrap_or_default(), found, is_wanted)?;
