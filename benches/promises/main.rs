@@ -2,7 +2,7 @@
 //! time or an amount of memory of a whole process. `benches/run` starts the control plane, and this.
 //!
 //! Environment variables: `SPAI_BENCH_TENANTS` (the sizes, `20,95,377`), `SPAI_BENCH_ROUNDS` (9), `SPAI_BENCH_ONLY` (some of `start`,
-//! `apply`, `plan`, `changed`, `kubectl`), `SPAI_BENCH_JSON` (a file for programs).
+//! `embedded`, `doubts`, `apply`, `plan`, `changed`, `kubectl`), `SPAI_BENCH_JSON` (a file for programs).
 
 #![allow(
     clippy::expect_used,
@@ -16,6 +16,7 @@ mod apply;
 mod floor;
 mod meter;
 mod plan;
+mod shipped;
 mod stack;
 mod start;
 mod world;
@@ -39,7 +40,7 @@ fn main() {
         eprintln!("no control plane: run benches/run");
         std::process::exit(1);
     };
-    let only = env::var("SPAI_BENCH_ONLY").unwrap_or_else(|_| "start,apply,plan,changed,kubectl".to_owned());
+    let only = env::var("SPAI_BENCH_ONLY").unwrap_or_else(|_| "start,embedded,doubts,apply,plan,changed,kubectl".to_owned());
     let asked = |name: &str| only.split(',').any(|one| one == name);
     let sizes = env::var("SPAI_BENCH_TENANTS").unwrap_or_else(|_| "20,95,377".to_owned());
     let sizes: Vec<usize> = sizes.split(',').map(|size| size.parse().expect("numbers of tenants")).collect();
@@ -49,6 +50,12 @@ fn main() {
     let mut table = Table::default();
     if asked("start") {
         start::all(&world, &Stack::write(world.folder.path(), "rendered", middle), &mut table);
+    }
+    if asked("embedded") {
+        shipped::embedded(&world, &mut table);
+    }
+    if asked("doubts") {
+        shipped::doubts(&world, &mut table);
     }
     let mut stacks = Vec::new();
     if asked("apply") {
