@@ -192,9 +192,8 @@ async fn sifted(mut pages: Pages, kind: &GroupKind, mut sieve: watch::Receiver<O
         };
         // Whoever was to make the sieve failed, and says so.
         let Ok(Some(sieve)) = sieve.wait_for(Option::is_some).await.map(|made| made.clone()) else { return Ok(Sifted::default()) };
-        let kind = kind.clone();
-        let sift = move || sieve.sift(&kind, &page.items()?, |item| page.object(item));
-        all.add(tokio::task::spawn_blocking(sift).await.unwrap_or_else(|error| Err(broken_off(&error)))?);
+        // A page takes some milliseconds: no reason for a thread of its own, which would hold memory of its own.
+        all.add(sieve.sift(kind, &page.items()?, |item| page.object(item))?);
     }
     Ok(all)
 }
