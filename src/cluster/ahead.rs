@@ -33,7 +33,7 @@ impl Ahead {
     }
 
     /// Begins a list, unless it is too late for that.
-    fn begin(&self, first: &str, list: impl FnOnce() -> Pieces) {
+    pub fn begin(&self, first: &str, list: impl FnOnce() -> Pieces) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !all.over {
             all.lists.entry(first.to_owned()).or_insert_with(|| (Instant::now(), list()));

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use serde_json::json;
 
+use super::list::{Selection, first_page};
 use super::{ApplyRequest, Cluster, ClusterError, Guard, WatchEvent};
 use crate::resource::{FieldManager, GroupKind, Object, ObjectKey};
 
@@ -185,6 +186,21 @@ async fn a_list_whose_pages_are_too_old_begins_again() {
     let asked = server.asked.lock().unwrap();
     assert_eq!(asked[0], "GET /api/v1/configmaps?limit=500&labelSelector=a%3Db%2Cc%20in%20%28d%29");
     assert!(asked[1].ends_with("&continue=one%26two") && asked[2] == asked[0] && asked[3] == asked[4], "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_list_begun_ahead_that_breaks_off_is_read_as_if_it_had_not_been_begun() {
+    let server = scripted(PATIENT, vec![page(&["a", "gone"], "t"), Does::Breaks, page(&["a"], "t"), page(&["b"], "")]);
+    let kinds = server.cluster.kinds().await.unwrap();
+    let kind = kinds.get(&GroupKind::new("", "ConfigMap")).unwrap();
+    let first = first_page(kind, Selection::default());
+    let mut hasty = server.cluster.clone();
+    hasty.transport = server.cluster.transport.hasty();
+    server.cluster.ahead.begin(&first, || hasty.begin(kind, &first));
+    let listed = server.cluster.list(kind, None).await.unwrap();
+    assert_eq!(listed.iter().map(Object::name).collect::<Vec<_>>(), ["a", "b"]);
+    let asked = server.asked.lock().unwrap();
+    assert!(asked.len() == 4 && asked[0] == asked[2] && asked[1] == asked[3], "{asked:?}");
 }
 
 #[tokio::test]
