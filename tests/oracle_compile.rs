@@ -92,7 +92,7 @@ async fn what_is_stored_is_what_was_sent() {
     let mut stored: Vec<(ObjectKey, Digest)> = Vec::new();
     let mut found = Vec::new();
     // No Gateway API on this server: its routes are held against nothing here.
-    for key in graph.waves().iter().flatten().filter(|key| key.group != "gateway.networking.k8s.io") {
+    for key in graph.waves().into_iter().flatten().filter(|key| key.group != "gateway.networking.k8s.io") {
         let desired = of(key);
         let live = apply(&cluster, &desired.object, &manager).await;
         differences(&key.to_string(), desired.object.value(), live.value(), &mut found);

@@ -72,7 +72,11 @@ pub(super) fn render(args: &Render, context: &Context, terminal: Terminal) -> En
             terminal.say(&format!("{} objects in {}", wanted.len(), folder.display()));
         }
         None if terminal.json => terminal.print_json(&objects::list(&wanted, args.reveal_secrets)),
-        None => terminal.print(&objects::stream(&wanted, args.reveal_secrets)),
+        None => {
+            for part in objects::stream(&wanted, args.reveal_secrets) {
+                terminal.print(&part);
+            }
+        }
     }
     leave(compiled);
     Ok(0)

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::resource::{Desired, Diagnostic, Diagnostics, FieldPath, Origin};
+use crate::resource::{Desired, Diagnostic, Diagnostics, Origin};
 use crate::stack::model::{ConfigValue, File};
 use crate::stack::node::join_path;
 
@@ -15,18 +15,13 @@ use super::names;
 
 /// The ConfigMap of `[config]`, if there are plain values.
 pub(super) fn config_map(service: &ServiceContext<'_>) -> Option<Desired> {
-    let mut data = serde_json::Map::new();
-    let mut origins = Vec::new();
+    let mut data = Marked::default();
     for (name, value) in &service.spec().config {
         if let Some(text) = plain(value) {
-            data.insert(name.clone(), Value::from(text));
-            origins.push((FieldPath::fields(&["data", name]), service.origin_at(&["config", name])));
+            data.set_key_from(name, text, Some(service.origin_at(&["config", name])));
         }
     }
-    if data.is_empty() {
-        return None;
-    }
-    make(service, &service.name(), data, origins)
+    make(service, &service.name(), data)
 }
 
 /// Whether the service has plain values.
@@ -36,16 +31,11 @@ pub(super) fn has_config_map(service: &ServiceContext<'_>) -> bool {
 
 /// The ConfigMap of `[files]`, if there are files with contents.
 pub(super) fn files_map(service: &ServiceContext<'_>, diagnostics: &mut Diagnostics) -> Option<Desired> {
-    let mut data = serde_json::Map::new();
-    let mut origins = Vec::new();
+    let mut data = Marked::default();
     for (path, file) in &service.spec().files {
         let origin = service.origin_at(&["files", path]);
         match file {
-            File::Text(text) => {
-                let key = file_key(path);
-                origins.push((FieldPath::fields(&["data", &key]), origin));
-                data.insert(key, Value::from(text.as_str()));
-            }
+            File::Text(text) => data.set_key_from(&file_key(path), text.as_str(), Some(origin)),
             File::Source(source) => diagnostics.push(
                 Diagnostic::error("compile::file_unread", format!("the content of `{}` was not read", source.source))
                     .at(origin, "")
@@ -54,10 +44,7 @@ pub(super) fn files_map(service: &ServiceContext<'_>, diagnostics: &mut Diagnost
             File::Secret(_) => {}
         }
     }
-    if data.is_empty() {
-        return None;
-    }
-    make(service, &files_name(service), data, origins)
+    make(service, &files_name(service), data)
 }
 
 /// The name of the ConfigMap of `[files]`.
@@ -76,17 +63,13 @@ pub(super) fn file_key(path: &str) -> String {
     format!("{}-{}", names::limited(&plain, 200), digest.short())
 }
 
-fn make(
-    service: &ServiceContext<'_>,
-    name: &str,
-    data: serde_json::Map<String, Value>,
-    origins: Vec<(FieldPath, &Origin)>,
-) -> Option<Desired> {
+fn make(service: &ServiceContext<'_>, name: &str, data: Marked) -> Option<Desired> {
+    if data.is_empty() {
+        return None;
+    }
     let mut body = Marked::default();
-    body.set("data", data);
-    let mut desired = service.object("v1", "ConfigMap", name, body)?;
-    desired.declared.fields.extend(origins.into_iter().map(|(path, origin)| (path, origin.clone())));
-    Some(desired)
+    body.put("data", data);
+    service.object("v1", "ConfigMap", name, body)
 }
 
 /// The variables of the service that aren't plain values, for each of its containers that reads its configuration.

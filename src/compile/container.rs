@@ -109,7 +109,7 @@ pub(super) fn hook(
     put_command(service, &mut container, &format!("{shown}."), hook.command.as_ref(), hook.args.as_ref());
     put_shared_config(service, &mut container);
     let own = config::own(service, path, &hook.config, diagnostics);
-    let shadowed = |variable: &Marked| own.iter().any(|other| other.value()["name"] == variable.value()["name"]);
+    let shadowed = |variable: &Marked| own.iter().any(|other| other.get("name") == variable.get("name"));
     let mut env: Vec<Marked> = config::referenced(service, diagnostics).into_iter().filter(|variable| !shadowed(variable)).collect();
     env.extend(own);
     container.put_list("env", "name", env);
@@ -206,7 +206,7 @@ fn put_ports(
         let port_path = format!("{path}.{}", join_path(&[name]));
         let origin = service.origin(&port_path);
         let protocol = format!("{:?}", port.protocol.unwrap_or_default());
-        container.mark(&format!("ports[containerPort={},protocol={protocol}]", port.port), Some(origin));
+        container.mark(format!("ports[containerPort={},protocol={protocol}]", port.port), Some(origin));
         list.push(json!({"name": name, "containerPort": port.port, "protocol": protocol}));
         if port.probe.is_some() {
             let origin = service.origin(&format!("{port_path}.probe"));

@@ -1,5 +1,7 @@
 //! What the parts of the compiler know: the stack in its environment, the place, the service in it.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::resource::{Desired, Diagnostic, Diagnostics, Edge, EdgeReason, Object, ObjectKey, Origin, Scope};
@@ -24,6 +26,8 @@ pub(super) struct PlaceContext<'a> {
 pub(super) struct ServiceContext<'a> {
     pub at: PlaceContext<'a>,
     pub instance: &'a Instance,
+    /// Its objects' labels, where they have been written already.
+    labels: Option<&'a Map<String, Value>>,
 }
 
 impl<'a> PlaceContext<'a> {
@@ -77,7 +81,7 @@ impl<'a> PlaceContext<'a> {
             namespace: Some(&self.place.namespace),
             name,
             labels,
-            annotations: self.place.annotations.clone(),
+            annotations: labels::texts(&self.place.annotations),
             body,
         };
         draft.finish(self.place.origin.clone(), self.scope())
@@ -85,11 +89,25 @@ impl<'a> PlaceContext<'a> {
 
     /// All services of the place.
     pub fn services(self) -> impl Iterator<Item = ServiceContext<'a>> {
-        self.place.services.values().map(move |instance| ServiceContext { at: self, instance })
+        self.place.services.values().map(move |instance| ServiceContext::new(self, instance))
     }
 }
 
 impl<'a> ServiceContext<'a> {
+    pub fn new(at: PlaceContext<'a>, instance: &'a Instance) -> Self {
+        Self { at, instance, labels: None }
+    }
+
+    /// The same, for who makes several objects: their labels are written once.
+    pub fn with_labels(self, labels: &'a Map<String, Value>) -> Self {
+        Self { labels: Some(labels), ..self }
+    }
+
+    /// The labels of its objects.
+    pub fn labels(&self) -> Cow<'a, Map<String, Value>> {
+        self.labels.map_or_else(|| Cow::Owned(labels::of_service(self)), Cow::Borrowed)
+    }
+
     /// What it is.
     pub fn spec(&self) -> &'a Service {
         &self.instance.spec
@@ -101,8 +119,12 @@ impl<'a> ServiceContext<'a> {
     }
 
     /// Its name in Kubernetes.
-    pub fn name(&self) -> String {
-        names::limited(&kubernetes_name(&self.instance.service), names::MAX_WORKLOAD)
+    pub fn name(&self) -> Cow<'a, str> {
+        let plain = &self.instance.service;
+        if plain.len() <= names::MAX_WORKLOAD && !plain.contains('_') {
+            return Cow::Borrowed(plain);
+        }
+        Cow::Owned(names::limited(&kubernetes_name(plain), names::MAX_WORKLOAD))
     }
 
     /// Its namespace.
@@ -167,10 +189,10 @@ impl<'a> ServiceContext<'a> {
         annotations: impl IntoIterator<Item = (String, String)>,
         body: Marked,
     ) -> Option<Desired> {
-        let labels = labels::of_service(self);
-        let mut all = self.at.place.annotations.clone();
-        all.extend(self.spec().annotations.clone());
-        all.extend(annotations);
+        let labels = self.labels().into_owned();
+        let mut all = labels::texts(&self.at.place.annotations);
+        labels::put_all(&mut all, &self.spec().annotations);
+        all.extend(annotations.into_iter().map(|(name, text)| (name, Value::from(text))));
         let draft = Draft { api_version, kind, namespace: Some(self.namespace()), name, labels, annotations: all, body };
         let mut desired = draft.finish(self.instance.origin.clone(), self.scope())?;
         for (table, names) in [("labels", self.spec().labels.keys()), ("annotations", self.spec().annotations.keys())] {
@@ -195,8 +217,8 @@ pub(super) struct Draft<'a> {
     pub kind: &'a str,
     pub namespace: Option<&'a str>,
     pub name: &'a str,
-    pub labels: std::collections::BTreeMap<String, String>,
-    pub annotations: std::collections::BTreeMap<String, String>,
+    pub labels: Map<String, Value>,
+    pub annotations: Map<String, Value>,
     pub body: Marked,
 }
 
@@ -209,10 +231,9 @@ impl Draft<'_> {
         if let Some(namespace) = self.namespace {
             metadata.insert("namespace".to_owned(), Value::from(namespace));
         }
-        metadata.insert("labels".to_owned(), Value::Object(self.labels.into_iter().map(|(k, v)| (k, Value::from(v))).collect()));
+        metadata.insert("labels".to_owned(), Value::Object(self.labels));
         if !self.annotations.is_empty() {
-            metadata
-                .insert("annotations".to_owned(), Value::Object(self.annotations.into_iter().map(|(k, v)| (k, Value::from(v))).collect()));
+            metadata.insert("annotations".to_owned(), Value::Object(self.annotations));
         }
         fields.insert("apiVersion".to_owned(), Value::from(self.api_version));
         fields.insert("kind".to_owned(), Value::from(self.kind));

@@ -56,7 +56,7 @@ pub(super) fn of<'o>(objects: impl Iterator<Item = &'o Desired> + Clone, nodes: 
     let mut demand = Demand::default();
     for desired in objects {
         let object = &desired.object;
-        match (object.gvk().group.as_str(), object.kind()) {
+        match (object.group(), object.kind()) {
             ("", "Service") => demand.services += 1,
             ("", "ConfigMap") => demand.config_maps += 1,
             ("", "Secret") => demand.secrets += 1,
@@ -176,38 +176,51 @@ struct Pod {
 
 impl Pod {
     fn of(spec: &Value) -> Self {
-        let mut largest = Amounts::new();
-        for container in items(&spec["containers"]).chain(items(&spec["initContainers"])) {
-            for (name, amount) in container_amounts(container).1 {
-                let seen = largest.entry(name).or_default();
-                *seen = seen.clone().max(amount);
-            }
-        }
-        let total = |which: fn((Amounts, Amounts)) -> Amounts| {
-            let mut sum = Amounts::new();
-            for container in items(&spec["containers"]) {
-                add_all(&mut sum, &which(container_amounts(container)));
-            }
-            let mut beside = Amounts::new();
-            let mut first = Amounts::new();
-            for container in items(&spec["initContainers"]) {
-                let own = which(container_amounts(container));
-                if container["restartPolicy"] == "Always" {
-                    add_all(&mut beside, &own);
-                    raise(&mut first, &beside);
-                } else {
-                    let mut with = beside.clone();
-                    add_all(&mut with, &own);
-                    raise(&mut first, &with);
-                }
-            }
-            add_all(&mut sum, &beside);
-            raise(&mut sum, &first);
-            add_all(&mut sum, &amounts(&spec["overhead"]));
-            sum
+        let of = |list: &str| -> Vec<(Amounts, Amounts, &Value)> {
+            let completed = |container| {
+                let (requests, limits) = container_amounts(container);
+                (requests, limits, container)
+            };
+            items(&spec[list]).map(completed).collect()
         };
-        Self { requests: total(|(requests, _)| requests), limits: total(|(_, limits)| limits), largest }
+        let (containers, first) = (of("containers"), of("initContainers"));
+        let mut largest = Amounts::new();
+        for (_, limits, _) in containers.iter().chain(&first) {
+            raise(&mut largest, limits);
+        }
+        let overhead = amounts(&spec["overhead"]);
+        let requests = total(containers.iter().map(|of| &of.0), first.iter().map(|of| (&of.0, of.2)), &overhead);
+        let limits = total(containers.iter().map(|of| &of.1), first.iter().map(|of| (&of.1, of.2)), &overhead);
+        Self { requests, limits, largest }
     }
+}
+
+/// What containers take together, or those that run before them, whichever is more.
+fn total<'a>(
+    containers: impl Iterator<Item = &'a Amounts>,
+    first: impl Iterator<Item = (&'a Amounts, &'a Value)>,
+    overhead: &Amounts,
+) -> Amounts {
+    let mut sum = Amounts::new();
+    for own in containers {
+        add_all(&mut sum, own);
+    }
+    let mut beside = Amounts::new();
+    let mut most = Amounts::new();
+    for (own, container) in first {
+        if container["restartPolicy"] == "Always" {
+            add_all(&mut beside, own);
+            raise(&mut most, &beside);
+        } else {
+            let mut with = beside.clone();
+            add_all(&mut with, own);
+            raise(&mut most, &with);
+        }
+    }
+    add_all(&mut sum, &beside);
+    raise(&mut sum, &most);
+    add_all(&mut sum, overhead);
+    sum
 }
 
 /// Requests and limits of a container, completed as the API server and the namespace's limit range complete them.

@@ -10,25 +10,25 @@
 use std::collections::BTreeMap;
 
 use hmac::{Hmac, Mac as _};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
-use crate::resource::{Desired, Digest, Object, ObjectKey, Read, StackIdentity};
+use crate::resource::{Desired, Digest, KeyRef, Object, Read, StackIdentity};
 
 /// The annotation of the pod template.
 const ANNOTATION: &str = "spai.dev/config-digest";
 
-/// Writes the annotation into every generated workload whose pods read something that the stack makes.
+/// Writes the annotation into every generated workload whose pods read something that the stack makes. Objects by identity.
 pub(super) fn annotate(objects: &mut [Desired], identity: &StackIdentity) {
-    let mut readable: BTreeMap<ObjectKey, Value> = BTreeMap::new();
-    for desired in objects.iter() {
-        if matches!(desired.object.kind(), "ConfigMap" | "Secret") && desired.object.gvk().group.is_empty() {
-            readable.insert(desired.key(), contents(&desired.object));
-        }
-    }
-    for desired in objects.iter_mut().filter(|desired| desired.scope.service.is_some()) {
-        let Some(digest) = digest(&desired.object, &readable, identity) else { continue };
-        let Some(template) = desired.object.pod_template_mut().and_then(Value::as_object_mut) else { continue };
+    let digests: Vec<(usize, String)> = objects
+        .iter()
+        .enumerate()
+        .filter(|(_, desired)| desired.scope.service.is_some())
+        .filter_map(|(position, desired)| Some((position, digest(&desired.object, objects, identity)?)))
+        .collect();
+    for (position, digest) in digests {
+        let Some(template) = objects[position].object.pod_template_mut().and_then(Value::as_object_mut) else { continue };
         let metadata = template.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
         let annotations =
             metadata.as_object_mut().map(|metadata| metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new())));
@@ -38,37 +38,52 @@ pub(super) fn annotate(objects: &mut [Desired], identity: &StackIdentity) {
     }
 }
 
-/// `data` and `binaryData`, which have no key in common.
-fn contents(object: &Object) -> Value {
-    let mut all = Map::new();
-    for field in ["data", "binaryData"] {
-        if let Some(data) = object.value().get(field).and_then(Value::as_object) {
-            all.extend(data.clone());
-        }
-    }
-    Value::Object(all)
+/// What a digest is of.
+#[derive(PartialEq, Serialize)]
+#[serde(untagged)]
+enum Part<'o> {
+    /// Kind, name, key, value.
+    Whole(&'static str, &'o str, &'o str, &'o Value),
+    /// The same, with a few bits of the value.
+    FewBits(&'static str, &'o str, &'o str, u16),
 }
 
-fn digest(object: &Object, readable: &BTreeMap<ObjectKey, Value>, identity: &StackIdentity) -> Option<String> {
+fn digest(object: &Object, objects: &[Desired], identity: &StackIdentity) -> Option<String> {
     let references = object.pod_references()?;
     let namespace = object.namespace();
-    let mut parts: Vec<Value> = Vec::new();
-    let found = |kind: &str, (name, key): &Read| -> Vec<(String, Value)> {
-        let Some(contents) = readable.get(&ObjectKey::new("", kind, namespace, name)).and_then(Value::as_object) else { return Vec::new() };
-        let wanted = contents.iter().filter(|(other, _)| key.as_ref().is_none_or(|key| key == *other));
-        wanted.map(|(key, value)| (key.clone(), value.clone())).collect()
-    };
+    let mut parts: Vec<Part<'_>> = Vec::new();
     for read in &references.config_maps {
-        parts.extend(found("ConfigMap", read).into_iter().map(|(key, value)| serde_json::json!(["ConfigMap", read.0, key, value])));
+        parts.extend(found(objects, "ConfigMap", namespace, read).map(|(key, value)| Part::Whole("ConfigMap", &read.0, key, value)));
     }
     for read in &references.secrets {
-        for (key, value) in found("Secret", read) {
-            let place = [identity.stack.as_str(), &identity.environment, namespace.unwrap_or_default(), &read.0, &key];
-            parts.push(serde_json::json!(["Secret", read.0, key, few_bits(&place, value.as_str().unwrap_or_default())]));
+        for (key, value) in found(objects, "Secret", namespace, read) {
+            let place = [identity.stack.as_str(), &identity.environment, namespace.unwrap_or_default(), &read.0, key];
+            parts.push(Part::FewBits("Secret", &read.0, key, few_bits(&place, value.as_str().unwrap_or_default())));
         }
     }
     parts.dedup();
-    (!parts.is_empty()).then(|| Digest::of(&Value::Array(parts)).0.chars().take(16).collect())
+    (!parts.is_empty()).then(|| Digest::of(&parts).0.chars().take(16).collect())
+}
+
+/// What pods read of an object: the keys of `data` and `binaryData` (which have none in common), sorted.
+fn found<'o>(
+    objects: &'o [Desired],
+    kind: &str,
+    namespace: Option<&str>,
+    (name, wanted): &Read,
+) -> impl Iterator<Item = (&'o str, &'o Value)> {
+    let key = KeyRef { group: "", kind, namespace, name };
+    let found = objects.binary_search_by(|desired| desired.object.key_ref().cmp(&key)).ok();
+    let mut contents: BTreeMap<&str, &Value> = BTreeMap::new();
+    if let Some(position) = found {
+        for field in ["data", "binaryData"] {
+            let data = objects[position].object.value().get(field).and_then(Value::as_object).into_iter().flatten();
+            contents.extend(
+                data.map(|(key, value)| (key.as_str(), value)).filter(|(key, _)| wanted.as_ref().is_none_or(|wanted| wanted == key)),
+            );
+        }
+    }
+    contents.into_iter()
 }
 
 /// Sixteen bits of a secret.

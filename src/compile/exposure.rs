@@ -18,7 +18,8 @@ pub(super) fn objects(service: &ServiceContext<'_>) -> Vec<Desired> {
     let mut objects: Vec<Desired> = service.object("v1", "Service", &service.name(), body(service)).into_iter().collect();
     if service.kind() == WorkloadKind::StatefulSet {
         let mut body = body(service);
-        body.set("spec", headless(body.value()["spec"].clone()));
+        let spec = body.get("spec").cloned().unwrap_or_default();
+        body.set("spec", headless(spec));
         objects.extend(service.object("v1", "Service", &peers_name(service), body));
     }
     objects
@@ -47,7 +48,7 @@ fn body(service: &ServiceContext<'_>) -> Marked {
         if let Some(app_protocol) = &port.app_protocol {
             item["appProtocol"] = json!(app_protocol);
         }
-        spec.mark(&format!("ports[port={number},protocol={protocol}]"), Some(service.origin(&format!("ports.{}", join_path(&[name])))));
+        spec.mark(format!("ports[port={number},protocol={protocol}]"), Some(service.origin(&format!("ports.{}", join_path(&[name])))));
         ports.push(item);
     }
     spec.set_list("ports", ports);

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::context::ServiceContext;
 use super::marked::Marked;
-use super::{labels, names, settings};
+use super::{names, settings};
 
 /// The annotation that says that a Job's name still wants its digest; it never gets to the cluster.
 const PENDING: &str = "spai.dev/name-wants-digest";
@@ -37,7 +37,7 @@ pub(super) fn cron_spec(service: &ServiceContext<'_>, template: Marked, diagnost
     let keep = settings::seconds(service, "job.keep", job.keep.as_deref(), diagnostics);
     run.set_maybe("ttlSecondsAfterFinished", keep, Some(service.origin("job.keep")));
     let mut metadata = Marked::default();
-    metadata.set("labels", json!(labels::of_service(service)));
+    metadata.set("labels", service.labels().into_owned());
     let mut run_template = Marked::default();
     run_template.put("metadata", metadata);
     run_template.put("spec", run);
@@ -68,8 +68,8 @@ pub(super) fn wants_digest(object: &mut Desired) {
     object.object.set_annotation(PENDING, "");
 }
 
-/// Gives Jobs their digests, and tells the edges that name them.
-pub(super) fn settle_names(objects: &mut [Desired]) {
+/// Gives Jobs their digests, and tells the edges that name them; whether there were any.
+pub(super) fn settle_names(objects: &mut [Desired]) -> bool {
     let mut renamed: BTreeMap<ObjectKey, ObjectKey> = BTreeMap::new();
     for desired in objects.iter_mut() {
         if desired.object.annotation(PENDING).is_none() {
@@ -84,7 +84,7 @@ pub(super) fn settle_names(objects: &mut [Desired]) {
         renamed.insert(before, desired.key());
     }
     if renamed.is_empty() {
-        return;
+        return false;
     }
     for desired in objects {
         for edge in &mut desired.edges {
@@ -93,6 +93,7 @@ pub(super) fn settle_names(objects: &mut [Desired]) {
             }
         }
     }
+    true
 }
 
 fn remove_annotation(object: &mut Object, name: &str) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::resource::{MANAGED_BY, StackIdentity};
 use crate::stack::model::WorkloadKind;
@@ -40,53 +40,53 @@ pub const SPAI_LABELS: &[&str] = &[
 ];
 
 /// Labels of what a namespace itself has.
-pub(super) fn of_place(at: &PlaceContext<'_>) -> BTreeMap<String, String> {
+pub(super) fn of_place(at: &PlaceContext<'_>) -> Map<String, Value> {
     let mut labels = common(at);
-    labels.insert(COMPONENT.to_owned(), "tenancy".to_owned());
-    labels.extend(at.place.labels.clone());
-    labels.extend(own(at));
+    put(&mut labels, COMPONENT, "tenancy");
+    put_all(&mut labels, &at.place.labels);
+    put_own(&mut labels, at);
     labels
 }
 
 /// Labels of a service's objects.
-pub(super) fn of_service(service: &ServiceContext<'_>) -> BTreeMap<String, String> {
+pub(super) fn of_service(service: &ServiceContext<'_>) -> Map<String, Value> {
     let at = &service.at;
     let mut labels = common(at);
-    labels.insert(NAME.to_owned(), service.name());
-    labels.insert(INSTANCE.to_owned(), instance(service));
+    put(&mut labels, NAME, &service.name());
+    put(&mut labels, INSTANCE, &instance(service));
     let component = match service.kind() {
         WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => "service",
         WorkloadKind::Job | WorkloadKind::CronJob => "job",
     };
-    labels.insert(COMPONENT.to_owned(), component.to_owned());
+    put(&mut labels, COMPONENT, component);
     for regime in &service.spec().compliance {
-        labels.insert(format!("compliance.spai.dev/{regime}"), "true".to_owned());
+        put(&mut labels, &format!("compliance.spai.dev/{regime}"), "true");
     }
-    labels.extend(at.place.labels.clone());
-    labels.extend(service.spec().labels.clone());
-    labels.extend(own(at));
-    labels.insert(StackIdentity::SERVICE.to_owned(), service.instance.service.clone());
+    put_all(&mut labels, &at.place.labels);
+    put_all(&mut labels, &service.spec().labels);
+    put_own(&mut labels, at);
+    put(&mut labels, StackIdentity::SERVICE, &service.instance.service);
     labels
 }
 
 /// Labels of a service's pods.
-pub(super) fn of_pods(service: &ServiceContext<'_>) -> BTreeMap<String, String> {
-    let mut labels = of_service(service);
-    labels.extend(service.spec().pod.labels.clone());
-    labels.extend(own(&service.at));
-    labels.insert(StackIdentity::SERVICE.to_owned(), service.instance.service.clone());
+pub(super) fn of_pods(service: &ServiceContext<'_>) -> Map<String, Value> {
+    let mut labels = service.labels().into_owned();
+    put_all(&mut labels, &service.spec().pod.labels);
+    put_own(&mut labels, &service.at);
+    put(&mut labels, StackIdentity::SERVICE, &service.instance.service);
     if service.is_serving() {
-        labels.insert(StackIdentity::TRACK.to_owned(), STABLE.to_owned());
+        put(&mut labels, StackIdentity::TRACK, STABLE);
     }
     labels
 }
 
 /// Labels of the pods of a hook: the network's rules for the service hold for them too, its selector doesn't find them.
-pub(super) fn of_hook_pods(service: &ServiceContext<'_>, hook: &str) -> BTreeMap<String, String> {
+pub(super) fn of_hook_pods(service: &ServiceContext<'_>, hook: &str) -> Map<String, Value> {
     let mut labels = of_pods(service);
     labels.remove(StackIdentity::TRACK);
-    labels.insert(COMPONENT.to_owned(), "hook".to_owned());
-    labels.insert(HOOK.to_owned(), hook.to_owned());
+    put(&mut labels, COMPONENT, "hook");
+    put(&mut labels, HOOK, hook);
     labels
 }
 
@@ -105,24 +105,43 @@ pub(super) fn pods_of(service: &ServiceContext<'_>) -> Value {
     json!({ StackIdentity::STACK: service.at.resolved.identity.stack, StackIdentity::SERVICE: service.instance.service })
 }
 
-fn common(at: &PlaceContext<'_>) -> BTreeMap<String, String> {
-    BTreeMap::from([(PART_OF.to_owned(), at.resolved.identity.stack.clone()), (MANAGED.to_owned(), MANAGED_BY.to_owned())])
+/// Texts as a JSON mapping: what labels and annotations are.
+pub(super) fn texts(from: &BTreeMap<String, String>) -> Map<String, Value> {
+    let mut all = Map::new();
+    put_all(&mut all, from);
+    all
 }
 
-fn own(at: &PlaceContext<'_>) -> BTreeMap<String, String> {
+/// Adds texts to others; those that are there already are replaced.
+pub(super) fn put_all(all: &mut Map<String, Value>, from: &BTreeMap<String, String>) {
+    for (name, text) in from {
+        put(all, name, text);
+    }
+}
+
+fn put(labels: &mut Map<String, Value>, name: &str, text: &str) {
+    labels.insert(name.to_owned(), Value::from(text));
+}
+
+fn common(at: &PlaceContext<'_>) -> Map<String, Value> {
+    let mut labels = Map::new();
+    put(&mut labels, PART_OF, &at.resolved.identity.stack);
+    put(&mut labels, MANAGED, MANAGED_BY);
+    labels
+}
+
+/// Those that the stack finds its objects by: nobody else's word counts.
+fn put_own(labels: &mut Map<String, Value>, at: &PlaceContext<'_>) {
     let identity = &at.resolved.identity;
-    let mut labels = BTreeMap::from([
-        (StackIdentity::STACK.to_owned(), identity.stack.clone()),
-        (StackIdentity::ENVIRONMENT.to_owned(), identity.environment.clone()),
-        (MANAGED.to_owned(), MANAGED_BY.to_owned()),
-    ]);
+    put(labels, StackIdentity::STACK, &identity.stack);
+    put(labels, StackIdentity::ENVIRONMENT, &identity.environment);
+    put(labels, MANAGED, MANAGED_BY);
     if let Some(tenant) = at.tenant() {
-        labels.insert(StackIdentity::TENANT.to_owned(), tenant.to_owned());
+        put(labels, StackIdentity::TENANT, tenant);
     }
     if let Some(tier) = at.tier_name() {
-        labels.insert(StackIdentity::TIER.to_owned(), tier.to_owned());
+        put(labels, StackIdentity::TIER, tier);
     }
-    labels
 }
 
 fn instance(service: &ServiceContext<'_>) -> String {

@@ -1,16 +1,16 @@
 //! A piece of an object together with the lines that its fields come from, to be put into a larger piece.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use crate::resource::{FieldPath, Origin};
+use crate::resource::{FieldOrigins, Note, Origin};
 
-/// A JSON mapping whose fields know where they come from. Paths are relative to it.
+/// A JSON mapping whose fields know where they come from.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marked {
     fields: Map<String, Value>,
-    marks: Vec<(String, Origin)>,
+    marks: Vec<Note>,
 }
 
 impl Marked {
@@ -20,7 +20,7 @@ impl Marked {
     }
 
     /// Sets a field that comes from a line of its own.
-    pub fn set_from(&mut self, name: &str, value: impl Into<Value>, origin: Option<&Origin>) {
+    pub fn set_from(&mut self, name: &'static str, value: impl Into<Value>, origin: Option<&Origin>) {
         self.set(name, value);
         self.mark(name, origin);
     }
@@ -28,7 +28,9 @@ impl Marked {
     /// Sets a map's key, whatever characters it has.
     pub fn set_key_from(&mut self, key: &str, value: impl Into<Value>, origin: Option<&Origin>) {
         self.set(key, value);
-        self.mark(&FieldPath::fields(&[key]).to_string(), origin);
+        if let Some(origin) = origin {
+            self.marks.push(Note::Key(key.to_owned(), origin.clone()));
+        }
     }
 
     /// Whether nothing is in it.
@@ -36,8 +38,13 @@ impl Marked {
         self.fields.is_empty()
     }
 
+    /// What a field holds so far.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name)
+    }
+
     /// Sets a field if there is a value.
-    pub fn set_maybe(&mut self, name: &str, value: Option<impl Into<Value>>, origin: Option<&Origin>) {
+    pub fn set_maybe(&mut self, name: &'static str, value: Option<impl Into<Value>>, origin: Option<&Origin>) {
         if let Some(value) = value {
             self.set_from(name, value, origin);
         }
@@ -51,10 +58,10 @@ impl Marked {
     }
 
     /// Puts another piece in as a field.
-    pub fn put(&mut self, name: &str, piece: Self) {
+    pub fn put(&mut self, name: &'static str, piece: Self) {
         let Self { fields, marks } = piece;
         self.set(name, fields);
-        self.marks.extend(marks.into_iter().map(|(path, origin)| (joined(name, &path), origin)));
+        self.mark_below(name, marks);
     }
 
     /// Puts pieces in as a list whose items are told apart by `key`. An empty list is left out.
@@ -64,35 +71,37 @@ impl Marked {
         }
         let mut items = Vec::with_capacity(pieces.len());
         for Self { fields, marks } in pieces {
-            let id = fields.get(key).and_then(Value::as_str).unwrap_or_default();
-            let item = format!("{name}[{key}={id}]");
-            self.marks.extend(marks.into_iter().map(|(path, origin)| (joined(&item, &path), origin)));
+            if !marks.is_empty() {
+                let id = fields.get(key).and_then(Value::as_str).unwrap_or_default();
+                self.mark_below(format!("{name}[{key}={id}]"), marks);
+            }
             items.push(Value::Object(fields));
         }
         self.set(name, items);
     }
 
     /// Notes the line that a place (relative, like `limits.cpu` or `ports[containerPort=8080,protocol=TCP]`) comes from.
-    pub fn mark(&mut self, path: &str, origin: Option<&Origin>) {
+    pub fn mark(&mut self, path: impl Into<Cow<'static, str>>, origin: Option<&Origin>) {
         if let Some(origin) = origin {
-            self.marks.push((path.to_owned(), origin.clone()));
+            self.marks.push(Note::Line(path.into(), origin.clone()));
         }
     }
 
     /// The value, without the lines.
-    pub fn value(&self) -> Value {
-        Value::Object(self.fields.clone())
+    pub fn into_value(self) -> Value {
+        Value::Object(self.fields)
     }
 
     /// The value, and the line of each path.
-    pub fn into_parts(self) -> (Map<String, Value>, BTreeMap<FieldPath, Origin>) {
-        let fields = self.marks.into_iter().filter_map(|(path, origin)| Some((path.parse().ok()?, origin))).collect();
-        (self.fields, fields)
+    pub fn into_parts(self) -> (Map<String, Value>, FieldOrigins) {
+        (self.fields, FieldOrigins::new(self.marks))
     }
-}
 
-fn joined(prefix: &str, path: &str) -> String {
-    if path.starts_with('[') { format!("{prefix}{path}") } else { format!("{prefix}.{path}") }
+    fn mark_below(&mut self, path: impl Into<Cow<'static, str>>, marks: Vec<Note>) {
+        if !marks.is_empty() {
+            self.marks.push(Note::Below(path.into(), marks));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -111,6 +120,6 @@ mod tests {
         object.put("spec", pod);
         let (value, fields) = object.into_parts();
         assert_eq!(value["spec"]["containers"][0]["image"], "x:1");
-        assert_eq!(fields.keys().map(ToString::to_string).collect::<Vec<_>>(), ["spec.containers[app].image"]);
+        assert_eq!(fields.iter().map(|(path, _)| path.to_string()).collect::<Vec<_>>(), ["spec.containers[app].image"]);
     }
 }

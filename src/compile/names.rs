@@ -26,7 +26,14 @@ pub(super) const MAX_WORKLOAD: usize = 52;
 
 /// A name from its parts.
 pub(super) fn joined(parts: &[&str]) -> String {
-    limited(&parts.iter().map(|part| kubernetes_name(part)).collect::<Vec<_>>().join("-"), MAX)
+    let mut name = String::with_capacity(MAX);
+    for (position, part) in parts.iter().enumerate() {
+        if position > 0 {
+            name.push('-');
+        }
+        name.push_str(&kubernetes_name(part));
+    }
+    if name.len() <= MAX { name } else { limited(&name, MAX) }
 }
 
 /// A name, shortened if it is too long.

@@ -46,7 +46,7 @@ impl<'a> Neighbours<'a> {
         let environment = self.environment.map(|index| &self.resolved.places[index]);
         [Some(from.place), tier, environment].into_iter().flatten().find_map(|place| {
             let instance = place.services.get(service)?;
-            Some(ServiceContext { at: PlaceContext { resolved: self.resolved, place }, instance })
+            Some(ServiceContext::new(PlaceContext { resolved: self.resolved, place }, instance))
         })
     }
 

@@ -2,7 +2,8 @@
 //!
 //! An edge to a service leads to its workload; it starts at the caller's workload and at the first of its hooks before.
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::HashMap;
 
 use crate::resource::{Desired, Diagnostic, Diagnostics, Edge, EdgeReason, FieldPath, ObjectKey};
 
@@ -10,34 +11,31 @@ use super::context::{ServiceContext, edge};
 use super::hooks;
 use super::neighbours::Neighbours;
 
-/// Where objects stand in the list that is being compiled, to add to them.
+/// Finds objects in the list that is being compiled, sorted by identity, to add to them.
+#[derive(Default)]
 pub(super) struct Index {
-    exact: BTreeMap<ObjectKey, usize>,
-    /// Without the group: how people name objects.
-    loose: BTreeMap<(String, Option<String>, String), usize>,
+    /// By identity without the group, as people name objects; made when the first is asked for.
+    loose: OnceCell<HashMap<ObjectKey, usize>>,
 }
 
 impl Index {
-    pub fn of(objects: &[Desired]) -> Self {
-        let mut exact = BTreeMap::new();
-        let mut loose = BTreeMap::new();
-        for (position, desired) in objects.iter().enumerate() {
-            let key = desired.key();
-            loose.insert((key.kind.clone(), key.namespace.clone(), key.name.clone()), position);
-            exact.insert(key, position);
-        }
-        Self { exact, loose }
+    fn position(objects: &[Desired], key: &ObjectKey) -> Option<usize> {
+        objects.binary_search_by(|desired| desired.object.key_ref().cmp(&key.as_ref())).ok()
     }
 
     /// The object that people mean, whether or not they give its group.
     fn find(&self, objects: &[Desired], key: &ObjectKey) -> Option<ObjectKey> {
-        if self.exact.contains_key(key) {
+        if Self::position(objects, key).is_some() {
             return Some(key.clone());
         }
         if !key.group.is_empty() {
             return None;
         }
-        let position = self.loose.get(&(key.kind.clone(), key.namespace.clone(), key.name.clone()))?;
+        let loose = self.loose.get_or_init(|| {
+            let keys = objects.iter().map(Desired::key);
+            keys.enumerate().map(|(position, key)| (ObjectKey { group: String::new(), ..key }, position)).collect()
+        });
+        let position = loose.get(key)?;
         Some(objects[*position].key())
     }
 }
@@ -74,17 +72,17 @@ pub(super) fn add<'a>(
             ),
         }
     }
-    if let Some(position) = first_hook(service).and_then(|key| index.exact.get(&key)) {
-        objects[*position].edges.extend(edges.clone());
+    if let Some(position) = first_hook(service).and_then(|key| Index::position(objects, &key)) {
+        objects[position].edges.extend(edges.clone());
     }
     if let Some((hook, name)) = hooks::last_before(service) {
         edges.push(edge(hook, EdgeReason::After, service.origin_at(&["hooks", "before", name])));
     }
-    let Some(position) = index.exact.get(&service.workload_key()) else { return };
-    objects[*position].edges.extend(edges);
+    let Some(position) = Index::position(objects, &service.workload_key()) else { return };
+    objects[position].edges.extend(edges);
     let lifecycle = lifecycle(service, objects, index, diagnostics);
-    objects[*position].lifecycle.ignore_changes = lifecycle.0;
-    objects[*position].lifecycle.replace_triggered_by = lifecycle.1;
+    objects[position].lifecycle.ignore_changes = lifecycle.0;
+    objects[position].lifecycle.replace_triggered_by = lifecycle.1;
 }
 
 fn first_hook(service: &ServiceContext<'_>) -> Option<ObjectKey> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::resource::Diagnostics;
 use crate::stack::model::{Pod, Spread, WorkloadKind};
@@ -53,18 +53,18 @@ pub(super) fn hook_template(
     wrap(service, labels::of_hook_pods(service, hook), spec)
 }
 
-fn wrap(service: &ServiceContext<'_>, labels: BTreeMap<String, String>, spec: Marked) -> Marked {
+fn wrap(service: &ServiceContext<'_>, labels: Map<String, Value>, spec: Marked) -> Marked {
     let mut metadata = Marked::default();
-    metadata.set("labels", json!(labels));
+    metadata.set("labels", labels);
     let pod = &service.spec().pod;
     for name in pod.labels.keys() {
-        metadata.mark(&format!("labels[{}]", Value::from(name.as_str())), Some(service.origin_at(&["pod", "labels", name])));
+        metadata.mark(format!("labels[{}]", Value::from(name.as_str())), Some(service.origin_at(&["pod", "labels", name])));
     }
     let annotations = annotations(service);
     if !annotations.is_empty() {
         metadata.set("annotations", json!(annotations));
         for name in pod.annotations.keys() {
-            metadata.mark(&format!("annotations[{}]", Value::from(name.as_str())), Some(service.origin_at(&["pod", "annotations", name])));
+            metadata.mark(format!("annotations[{}]", Value::from(name.as_str())), Some(service.origin_at(&["pod", "annotations", name])));
         }
     }
     let mut template = Marked::default();

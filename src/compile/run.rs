@@ -1,8 +1,9 @@
 //! The whole compilation, from places to sorted objects.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::resource::{Desired, Diagnostic, Diagnostics, ObjectKey};
+use crate::resource::{Desired, Diagnostic, Diagnostics, FieldOrigins, KeyRef};
 use crate::schema::{BuiltIn, Minor, built_in};
 use crate::stack::Resolved;
 use crate::stack::model::WorkloadKind;
@@ -14,8 +15,8 @@ use super::network::Callers;
 use super::order::Index;
 use super::patches::Patches;
 use super::{
-    canonical, config, digests, disruption, exposure, hooks, identity, jobs, manifests, network, order, quota, routes, scaling, secrets,
-    slo, tenancy, workload,
+    canonical, config, digests, disruption, exposure, hooks, identity, jobs, labels, manifests, network, order, quota, routes, scaling,
+    secrets, slo, tenancy, workload,
 };
 
 /// What one ConfigMap or Secret may hold, in bytes.
@@ -32,7 +33,7 @@ pub fn compile(resolved: &Resolved) -> (Vec<Desired>, Diagnostics) {
     let patches = Patches::of(resolved);
 
     let known = kubernetes(resolved);
-    let of_places = side_by_side(places.len(), |index| of_place(places[index], known, &neighbours, &callers, &patches));
+    let of_places = side_by_side(places.len(), 8, |index| of_place(places[index], known, &neighbours, &callers, &patches));
     let mut objects = Vec::new();
     for (made, more) in of_places {
         objects.extend(made);
@@ -43,15 +44,17 @@ pub fn compile(resolved: &Resolved) -> (Vec<Desired>, Diagnostics) {
     patches.finish(&mut diagnostics);
 
     let mut objects = unique(objects, &mut diagnostics);
-    let index = Index::of(&objects);
+    share_origins(&mut objects);
+    let index = Index::default();
     for service in places.iter().flat_map(|at| at.services()) {
         order::add(&service, &neighbours, &mut objects, &index, &mut diagnostics);
     }
     routes::check_twice(&objects, &mut diagnostics);
     check_sizes(&objects, &mut diagnostics);
     digests::annotate(&mut objects, &resolved.identity);
-    jobs::settle_names(&mut objects);
-    objects.sort_by_cached_key(Desired::key);
+    if jobs::settle_names(&mut objects) {
+        objects = by_identity(objects);
+    }
     diagnostics.sort();
     (objects, diagnostics)
 }
@@ -75,7 +78,8 @@ fn of_place<'a>(
     objects.extend(secrets::objects(at));
     objects.extend(network::of_place(at));
     for service in at.services() {
-        objects.extend(of_service(&service, neighbours, callers, &mut diagnostics));
+        let labels = labels::of_service(&service);
+        objects.extend(of_service(&service.with_labels(&labels), neighbours, callers, &mut diagnostics));
     }
     settle(&mut objects, known, patches, &mut diagnostics);
     (objects, diagnostics)
@@ -100,7 +104,7 @@ fn of_service<'a>(
     objects.extend(routes::objects(service, diagnostics));
     objects.extend(slo::rules(service, diagnostics));
     if service.kind() == WorkloadKind::Job
-        && let Some(job) = objects.iter_mut().find(|object| object.key() == service.workload_key())
+        && let Some(job) = objects.iter_mut().find(|desired| desired.object.kind() == "Job" && desired.object.name() == service.name())
     {
         jobs::wants_digest(job);
     }
@@ -143,27 +147,53 @@ fn add_quotas(
 
 /// The objects by identity; one that is there twice is an error that names both lines.
 fn unique(objects: Vec<Desired>, diagnostics: &mut Diagnostics) -> Vec<Desired> {
-    let mut all: BTreeMap<ObjectKey, Desired> = BTreeMap::new();
-    for desired in objects {
-        let key = desired.key();
-        if let Some(first) = all.get(&key) {
-            diagnostics.push(
-                Diagnostic::error("compile::object_twice", format!("{key} is made twice"))
-                    .at_maybe(desired.declared.object.as_ref(), "the second")
-                    .at_maybe(first.declared.object.as_ref(), "the first")
-                    .help("give one of them another name, or take one out"),
-            );
+    let mut all: Vec<Desired> = Vec::with_capacity(objects.len());
+    for desired in by_identity(objects) {
+        let Some(first) = all.last().filter(|first| first.object.key_ref() == desired.object.key_ref()) else {
+            all.push(desired);
             continue;
-        }
-        all.insert(key, desired);
+        };
+        diagnostics.push(
+            Diagnostic::error("compile::object_twice", format!("{} is made twice", desired.key()))
+                .at_maybe(desired.declared.object.as_ref(), "the second")
+                .at_maybe(first.declared.object.as_ref(), "the first")
+                .help("give one of them another name, or take one out"),
+        );
     }
-    all.into_values().collect()
+    all
+}
+
+/// Sorts by identity; those of one identity stay in their order.
+fn by_identity(objects: Vec<Desired>) -> Vec<Desired> {
+    let keys: Vec<KeyRef<'_>> = objects.iter().map(|desired| desired.object.key_ref()).collect();
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_by_key(|index| keys[*index]);
+    let mut objects: Vec<Option<Desired>> = objects.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|index| objects[index].take()).collect()
+}
+
+/// What is alike for many tenants has the same lines: one copy of them is kept.
+fn share_origins(objects: &mut [Desired]) {
+    let mut seen: HashMap<(&str, &str), FieldOrigins> = HashMap::new();
+    for desired in objects {
+        let Desired { object, declared, .. } = desired;
+        match seen.entry((object.kind(), object.name())) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(declared.fields.clone());
+            }
+            Entry::Occupied(mut occupied) => {
+                if !declared.fields.share(occupied.get()) {
+                    occupied.insert(declared.fields.clone());
+                }
+            }
+        }
+    }
 }
 
 fn check_sizes(objects: &[Desired], diagnostics: &mut Diagnostics) {
     for desired in objects {
         let object = &desired.object;
-        if !object.gvk().group.is_empty() || !matches!(object.kind(), "ConfigMap" | "Secret") {
+        if !matches!(object.kind(), "ConfigMap" | "Secret") || !object.group().is_empty() {
             continue;
         }
         let table = |field: &str| object.value().get(field).and_then(serde_json::Value::as_object).into_iter().flatten();

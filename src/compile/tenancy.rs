@@ -28,16 +28,16 @@ pub(super) fn namespace(at: PlaceContext<'_>) -> Option<Desired> {
             (format!("pod-security.kubernetes.io/{mode}"), level),
             (format!("pod-security.kubernetes.io/{mode}-version"), version.as_str()),
         ] {
-            labels.insert(name.clone(), value.to_owned());
+            labels.insert(name.clone(), value.into());
             security.push(name);
         }
     }
     if let PlaceKind::Tenant { tenant, .. } = &at.place.kind {
         for class in &tenant.data_classes {
-            labels.insert(format!("data.spai.dev/{class}"), "true".to_owned());
+            labels.insert(format!("data.spai.dev/{class}"), "true".into());
         }
         if let Some(region) = &tenant.region {
-            labels.insert("spai.dev/region".to_owned(), region.clone());
+            labels.insert("spai.dev/region".to_owned(), region.as_str().into());
         }
     }
     let draft = Draft {
@@ -46,7 +46,7 @@ pub(super) fn namespace(at: PlaceContext<'_>) -> Option<Desired> {
         namespace: None,
         name: &at.place.namespace,
         labels,
-        annotations: at.place.annotations.clone(),
+        annotations: labels::texts(&at.place.annotations),
         body: Marked::default(),
     };
     let mut object = draft.finish(at.place.origin.clone(), at.scope())?;

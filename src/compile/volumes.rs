@@ -70,7 +70,7 @@ fn add_declared(service: &ServiceContext<'_>, name: &str, volume: &Volume, volum
     if let Some(size) = &volume.size {
         let Some(size) = quantity(service, &format!("{path}.size"), size, diagnostics) else { return };
         if service.kind() == WorkloadKind::StatefulSet {
-            volumes.templates.push(json!({"metadata": {"name": pod_name(name)}, "spec": claim_spec(volume, &size).value()}));
+            volumes.templates.push(json!({"metadata": {"name": pod_name(name)}, "spec": claim_spec(volume, &size).into_value()}));
             volumes.mounts.push(mount(service, &path, name, volume));
             return;
         }

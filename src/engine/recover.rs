@@ -246,7 +246,7 @@ async fn record_one(
         object,
         scope: desired.map_or_else(|| scope(&live), |desired| desired.scope.clone()),
         edges: desired.map(|desired| desired.edges.clone()).unwrap_or_default(),
-        declared: Declared { object: desired.and_then(|desired| desired.declared.object.clone()), fields: BTreeMap::new() },
+        declared: Declared { object: desired.and_then(|desired| desired.declared.object.clone()), ..Declared::default() },
         lifecycle: desired.map_or_else(Lifecycle::default, |desired| desired.lifecycle.clone()),
         hand_overs: Vec::new(),
         sensitive: desired.map(|desired| desired.sensitive.clone()).unwrap_or_default(),

@@ -61,13 +61,7 @@ impl Prepared {
                 return Err(diagnostics);
             }
         };
-        let (resolved, more) = stack.resolve(&ResolveOptions {
-            environment,
-            root_namespace: request.root_namespace.clone(),
-            strategy: request.strategy,
-            inputs: request.inputs.clone(),
-            variables: request.process.variables.clone(),
-        });
+        let (resolved, more) = stack.resolve(&options(request, environment));
         diagnostics.extend(more);
         let Some(resolved) = resolved.filter(|_| !diagnostics.has_errors()) else { return Err(sorted(diagnostics)) };
         Ok(Self { stack, resolved, diagnostics })
@@ -75,21 +69,41 @@ impl Prepared {
 
     fn compile(self) -> Result<Compiled, Diagnostics> {
         let Self { stack, resolved, mut diagnostics } = self;
-        let (desired, more) = compile(&resolved);
+        let (desired, graph, more) = objects(&resolved);
         diagnostics.extend(more);
-        let graph = match ResourceGraph::build(&desired) {
-            Ok(graph) => graph,
-            Err(more) => {
-                diagnostics.extend(more);
-                return Err(sorted(diagnostics));
-            }
-        };
+        let Some(graph) = graph else { return Err(sorted(diagnostics)) };
         let warnings = sorted(diagnostics).into_result(()).err().unwrap_or_default();
         if warnings.has_errors() {
             return Err(warnings);
         }
         Ok(Compiled { stack, resolved, desired: Arc::new(desired), graph, warnings })
     }
+}
+
+/// Everything that is wrong with a stack in one environment, besides what is wrong in all.
+pub(super) fn check(stack: &Stack, request: &Request, environment: String, go_on: bool) -> Diagnostics {
+    let (resolved, mut diagnostics) = stack.resolve(&options(request, environment));
+    if let Some(resolved) = resolved.filter(|_| go_on && !diagnostics.has_errors()) {
+        diagnostics.extend(objects(&resolved).2);
+    }
+    diagnostics
+}
+
+fn options(request: &Request, environment: String) -> ResolveOptions {
+    ResolveOptions {
+        environment,
+        root_namespace: request.root_namespace.clone(),
+        strategy: request.strategy,
+        inputs: request.inputs.clone(),
+        variables: request.process.variables.clone(),
+    }
+}
+
+/// The objects and their order; none if there is a circle.
+fn objects(resolved: &Resolved) -> (Vec<Desired>, Option<ResourceGraph>, Diagnostics) {
+    let (desired, mut diagnostics) = compile(resolved);
+    let graph = ResourceGraph::build(&desired).map_err(|circles| diagnostics.extend(circles)).ok();
+    (desired, graph, diagnostics)
 }
 
 impl Compiled {

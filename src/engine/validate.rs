@@ -1,9 +1,10 @@
 //! `spai validate`: everything that is wrong with a stack, in every environment, each thing once.
 
 use crate::resource::Diagnostics;
+use crate::stack::parallel::side_by_side;
 use crate::stack::{Sources, Stack};
 
-use super::{Compiled, Request};
+use super::{Request, session};
 
 /// What was checked, and what was found.
 #[derive(Clone, Debug)]
@@ -25,12 +26,10 @@ pub fn validate(request: &Request) -> Validated {
     let (stack, mut diagnostics) = Stack::load(sources);
     let Some(stack) = stack else { return Validated { stack: String::new(), environments: Vec::new(), diagnostics } };
     let environments = request.environment.clone().map_or_else(|| stack.environments(), |name| vec![name]);
-    for environment in &environments {
-        let of_one = Request { environment: Some(environment.clone()), ..request.clone() };
-        match Compiled::read(&of_one) {
-            Ok(compiled) => diagnostics.extend(compiled.warnings),
-            Err(found) => diagnostics.extend(found),
-        }
+    let go_on = !diagnostics.has_errors();
+    let of_each = side_by_side(environments.len(), 1, |index| session::check(&stack, request, environments[index].clone(), go_on));
+    for found in of_each {
+        diagnostics.extend(found);
     }
     diagnostics.sort();
     Validated { stack: stack.name().to_owned(), environments, diagnostics }

@@ -12,7 +12,7 @@ use super::nodes::Nodes;
 use super::resource_graph::Links;
 
 /// One diagnostic for each circle; circles of the same lines (one in each tenant) are told once.
-pub(super) fn explain(graph: &DiGraph<(), ()>, nodes: &Nodes<'_>, links: &Links, origins: &[Option<&Origin>]) -> Diagnostics {
+pub(super) fn explain(graph: &DiGraph<(), ()>, nodes: &Nodes<'_>, links: &Links<'_>, origins: &[Option<&Origin>]) -> Diagnostics {
     let mut circles: BTreeSet<Vec<usize>> = BTreeSet::new();
     for component in kosaraju_scc(graph) {
         let alone = component.len() == 1 && component.iter().all(|node| graph.find_edge(*node, *node).is_none());
@@ -71,11 +71,11 @@ fn shortest(graph: &DiGraph<(), ()>, component: &[NodeIndex], nodes: &Nodes<'_>)
 }
 
 /// One label for each edge of the circle: its own line, else that of the object which waits.
-fn labels(circle: &[usize], nodes: &Nodes<'_>, links: &Links, origins: &[Option<&Origin>]) -> Vec<Label> {
+fn labels(circle: &[usize], nodes: &Nodes<'_>, links: &Links<'_>, origins: &[Option<&Origin>]) -> Vec<Label> {
     let next = circle.iter().skip(1).chain(circle.first());
     let mut labels = Vec::new();
     for (from, to) in circle.iter().zip(next) {
-        let link = links.after[*from].get(to);
+        let link = links.between(*from, *to);
         let reason = words(link.map_or(EdgeReason::Constraint, |link| link.reason));
         let own = link.and_then(|link| link.origin.as_ref());
         if let Some(origin) = own.or(origins.get(*from).copied().flatten()) {

@@ -29,7 +29,7 @@ pub fn deletion_order(objects: &[(&Object, &[Edge])]) -> Vec<Vec<ObjectKey>> {
     let ranks = ranks(&Wired::of(&links), &nodes);
     let mut waves: BTreeMap<(Stage, usize), Vec<ObjectKey>> = BTreeMap::new();
     for (index, rank) in ranks.into_iter().enumerate() {
-        waves.entry(rank).or_default().push(nodes.key(index).clone());
+        waves.entry(rank).or_default().push(nodes.key(index));
     }
     waves
         .into_values()
@@ -52,8 +52,8 @@ enum Stage {
 }
 
 impl Stage {
-    fn of(key: &ObjectKey, object: &Object) -> Self {
-        match (key.group.as_str(), key.kind.as_str()) {
+    fn of(object: &Object) -> Self {
+        match (object.group(), object.kind()) {
             ("", "Namespace") => Self::Namespaces,
             ("apiextensions.k8s.io", "CustomResourceDefinition") => Self::Definitions,
             ("", "PersistentVolumeClaim" | "PersistentVolume") => Self::Volumes,
@@ -66,7 +66,7 @@ impl Stage {
 /// Stage and level of each object: never before those that depend on it.
 fn ranks(wired: &Wired, nodes: &Nodes<'_>) -> Vec<(Stage, usize)> {
     let count = wired.graph.node_count();
-    let stage = |index: usize| if index < nodes.len() { Stage::of(nodes.key(index), nodes.object(index)) } else { Stage::CustomResources };
+    let stage = |index: usize| if index < nodes.len() { Stage::of(nodes.object(index)) } else { Stage::CustomResources };
     let mut ranks: Vec<(Stage, usize)> = vec![(Stage::CustomResources, 0); count];
     // Components come dependents last in one direction of the arrows; each is taken when all that depend on it are.
     for component in dependents_first(wired) {

@@ -86,7 +86,7 @@ pub fn json(graph: &ResourceGraph, grouping: Grouping) -> Value {
         graph.objects().map(|(key, scope)| json!({"object": key, "scope": scope, "wave": graph.wave_of(key)})).collect();
     let edges: Vec<Value> = graph
         .edges()
-        .map(|(from, edge)| json!({"first": edge.to, "then": from, "reason": name(edge.reason), "origin": edge.origin.as_ref().map(ToString::to_string)}))
+        .map(|(from, edge)| json!({"first": edge.to, "then": from, "reason": name(edge.reason), "origin": edge.origin.map(ToString::to_string)}))
         .collect();
     json!({"version": 1, "nodes": nodes, "edges": edges})
 }
@@ -125,7 +125,7 @@ impl Drawing {
         }
         let mut arrows: BTreeMap<(usize, usize), BTreeSet<EdgeReason>> = BTreeMap::new();
         for (from, edge) in graph.edges() {
-            let (Some(later), Some(first)) = (id_of.get(from), id_of.get(&edge.to)) else { continue };
+            let (Some(later), Some(first)) = (id_of.get(from), id_of.get(edge.to)) else { continue };
             if later != first && edge.reason != EdgeReason::Containment {
                 arrows.entry((*first, *later)).or_default().insert(edge.reason);
             }

@@ -7,9 +7,9 @@
 //! What constrains a whole namespace (quotas, a default-deny policy) would need an edge to each of its workloads, which
 //! grows with the product; such constraints and workloads meet at a *gate* instead.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::resource::{EdgeReason, Object};
 
@@ -19,17 +19,17 @@ use super::nodes::{Gate, Nodes};
 const FEW: usize = 64;
 
 /// Who waits for whom, as found in the objects.
-pub(super) trait Sink {
+pub(super) trait Sink<'o> {
     /// `from` comes after `to`.
     fn edge(&mut self, from: usize, to: usize, reason: EdgeReason);
     /// What passes the gate comes after `object`.
-    fn guard(&mut self, object: usize, gate: Gate);
+    fn guard(&mut self, object: usize, gate: Gate<'o>);
     /// `object` comes after what stands at the gate.
-    fn pass(&mut self, object: usize, gate: Gate);
+    fn pass(&mut self, object: usize, gate: Gate<'o>);
 }
 
 /// Finds all implied edges.
-pub(super) fn find<S: Sink>(nodes: &Nodes<'_>, sink: &mut S) {
+pub(super) fn find<'o, S: Sink<'o>>(nodes: &Nodes<'o>, sink: &mut S) {
     let mut finder = Finder { nodes, sink, pods: PodIndex::of(nodes), bindings: bindings_of_accounts(nodes) };
     for index in 0..nodes.len() {
         finder.of_object(index);
@@ -39,30 +39,30 @@ pub(super) fn find<S: Sink>(nodes: &Nodes<'_>, sink: &mut S) {
 struct Finder<'n, 'o, S> {
     nodes: &'n Nodes<'o>,
     sink: &'n mut S,
-    pods: PodIndex,
+    pods: PodIndex<'o>,
     /// Bindings by the service account (namespace, name) that they give rights to.
-    bindings: HashMap<(String, String), Vec<usize>>,
+    bindings: HashMap<(&'o str, &'o str), Vec<usize>>,
 }
 
-impl<S: Sink> Finder<'_, '_, S> {
+impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
     fn of_object(&mut self, index: usize) {
         let object = self.nodes.object(index);
-        let gvk = object.gvk();
+        let (group, kind) = (object.group(), object.kind());
         if let Some(namespace) = object.namespace() {
             self.after(index, "", "Namespace", None, namespace, EdgeReason::Containment);
         }
-        for crd in self.nodes.definitions(&gvk.group, &gvk.kind) {
+        for crd in self.nodes.definitions(group, kind) {
             self.sink.edge(index, *crd, EdgeReason::Definition);
         }
         if object.pod_template().is_some() {
             self.of_workload(index, object);
         }
         let spec = &object.value()["spec"];
-        match (gvk.group.as_str(), gvk.kind.as_str()) {
+        match (group, kind) {
             ("", "ResourceQuota") => {
                 self.guard_namespace(index, object);
                 if let Some(namespace) = object.namespace() {
-                    self.sink.guard(index, Gate::Counted(namespace.to_owned()));
+                    self.sink.guard(index, Gate::Counted(namespace));
                 }
             }
             ("", "LimitRange") => self.guard_namespace(index, object),
@@ -96,7 +96,7 @@ impl<S: Sink> Finder<'_, '_, S> {
             ("", "Endpoints") => self.after(index, "", "Service", object.namespace(), object.name(), EdgeReason::Target),
             _ => {}
         }
-        for service in self.nodes.api_services(&gvk.group, &gvk.version) {
+        for service in self.nodes.api_services(object) {
             self.sink.edge(index, *service, EdgeReason::Definition);
         }
         // Autoscalers of all makes.
@@ -107,9 +107,9 @@ impl<S: Sink> Finder<'_, '_, S> {
         }
     }
 
-    fn of_workload(&mut self, index: usize, object: &Object) {
+    fn of_workload(&mut self, index: usize, object: &'o Object) {
         let namespace = object.namespace();
-        self.sink.pass(index, Gate::Namespace(namespace.unwrap_or_default().to_owned()));
+        self.sink.pass(index, Gate::Namespace(namespace.unwrap_or_default()));
         self.sink.pass(index, Gate::Cluster);
         let Some(references) = object.pod_references() else { return };
         for (kind, reads) in [("ConfigMap", &references.config_maps), ("Secret", &references.secrets)] {
@@ -137,7 +137,7 @@ impl<S: Sink> Finder<'_, '_, S> {
         }
         let account = references.service_account.as_deref().unwrap_or("default");
         self.after(index, "", "ServiceAccount", namespace, account, EdgeReason::Use);
-        if let Some(bindings) = self.bindings.get(&(namespace.unwrap_or_default().to_owned(), account.to_owned())) {
+        if let Some(bindings) = self.bindings.get(&(namespace.unwrap_or_default(), account)) {
             for binding in bindings {
                 self.sink.edge(index, *binding, EdgeReason::Use);
             }
@@ -149,7 +149,7 @@ impl<S: Sink> Finder<'_, '_, S> {
         }
     }
 
-    fn of_secret(&mut self, index: usize, object: &Object) {
+    fn of_secret(&mut self, index: usize, object: &'o Object) {
         self.counted(index, object);
         if object.value()["type"] == "kubernetes.io/service-account-token"
             && let Some(account) = object.annotation("kubernetes.io/service-account.name")
@@ -158,7 +158,7 @@ impl<S: Sink> Finder<'_, '_, S> {
         }
     }
 
-    fn of_service_account(&mut self, index: usize, object: &Object) {
+    fn of_service_account(&mut self, index: usize, object: &'o Object) {
         for list in ["secrets", "imagePullSecrets"] {
             for name in items(&object.value()[list]).filter_map(|item| text(&item["name"])) {
                 self.after(index, "", "Secret", object.namespace(), name, EdgeReason::Use);
@@ -166,18 +166,18 @@ impl<S: Sink> Finder<'_, '_, S> {
         }
     }
 
-    fn of_binding(&mut self, index: usize, object: &Object) {
+    fn of_binding(&mut self, index: usize, object: &'o Object) {
         let role = &object.value()["roleRef"];
         if let Some((kind, name)) = text(&role["kind"]).zip(text(&role["name"])) {
             let namespace = if kind == "Role" { object.namespace() } else { None };
             self.after(index, "rbac.authorization.k8s.io", kind, namespace, name, EdgeReason::Use);
         }
         for (namespace, name) in accounts_of(object) {
-            self.after(index, "", "ServiceAccount", Some(&namespace), &name, EdgeReason::Use);
+            self.after(index, "", "ServiceAccount", Some(namespace), name, EdgeReason::Use);
         }
     }
 
-    fn of_ingress(&mut self, index: usize, object: &Object) {
+    fn of_ingress(&mut self, index: usize, object: &'o Object) {
         let spec = &object.value()["spec"];
         self.class(index, "networking.k8s.io", "IngressClass", &spec["ingressClassName"]);
         let paths = items(&spec["rules"]).flat_map(|rule| items(&rule["http"]["paths"])).map(|path| &path["backend"]);
@@ -191,7 +191,7 @@ impl<S: Sink> Finder<'_, '_, S> {
         }
     }
 
-    fn of_gateway_api(&mut self, index: usize, object: &Object) {
+    fn of_gateway_api(&mut self, index: usize, object: &'o Object) {
         let spec = &object.value()["spec"];
         let own = object.namespace();
         self.class(index, "gateway.networking.k8s.io", "GatewayClass", &spec["gatewayClassName"]);
@@ -211,7 +211,7 @@ impl<S: Sink> Finder<'_, '_, S> {
     }
 
     /// Policies before what they judge; a webhook after the workload that answers for it, for until then it refuses all.
-    fn of_admission(&mut self, index: usize, object: &Object, kind: &str) {
+    fn of_admission(&mut self, index: usize, object: &'o Object, kind: &str) {
         let spec = &object.value()["spec"];
         match kind {
             "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy" => self.sink.guard(index, Gate::Cluster),
@@ -242,7 +242,7 @@ impl<S: Sink> Finder<'_, '_, S> {
     }
 
     /// Before the workloads whose pods a label selector finds.
-    fn before_selected(&mut self, index: usize, object: &Object, selector: &Value) {
+    fn before_selected(&mut self, index: usize, object: &'o Object, selector: &Value) {
         let labels = &selector["matchLabels"];
         let plain = selector.get("matchExpressions").is_none();
         match self.pods.selected(self.nodes, object.namespace().unwrap_or_default(), labels).filter(|_| plain) {
@@ -252,8 +252,8 @@ impl<S: Sink> Finder<'_, '_, S> {
     }
 
     /// The same for a Service: one without a selector leads to nobody.
-    fn before_selected_exactly(&mut self, index: usize, object: &Object, selector: &Value) {
-        if selector.as_object().is_none_or(serde_json::Map::is_empty) {
+    fn before_selected_exactly(&mut self, index: usize, object: &'o Object, selector: &Value) {
+        if selector.as_object().is_none_or(Map::is_empty) {
             return;
         }
         match self.pods.selected(self.nodes, object.namespace().unwrap_or_default(), selector) {
@@ -262,16 +262,16 @@ impl<S: Sink> Finder<'_, '_, S> {
         }
     }
 
-    fn guard_namespace(&mut self, index: usize, object: &Object) {
+    fn guard_namespace(&mut self, index: usize, object: &'o Object) {
         if let Some(namespace) = object.namespace() {
-            self.sink.guard(index, Gate::Namespace(namespace.to_owned()));
+            self.sink.guard(index, Gate::Namespace(namespace));
         }
     }
 
     /// A quota counts it.
-    fn counted(&mut self, index: usize, object: &Object) {
+    fn counted(&mut self, index: usize, object: &'o Object) {
         if let Some(namespace) = object.namespace() {
-            self.sink.pass(index, Gate::Counted(namespace.to_owned()));
+            self.sink.pass(index, Gate::Counted(namespace));
         }
     }
 
@@ -289,49 +289,49 @@ impl<S: Sink> Finder<'_, '_, S> {
 }
 
 /// Workloads by the labels of their pods.
-struct PodIndex {
-    by_label: HashMap<(String, String, String), Vec<usize>>,
+struct PodIndex<'o> {
+    /// By namespace, label and value.
+    by_label: HashMap<(&'o str, &'o str, &'o str), Vec<usize>>,
 }
 
-impl PodIndex {
-    fn of(nodes: &Nodes<'_>) -> Self {
-        let mut by_label: HashMap<(String, String, String), Vec<usize>> = HashMap::new();
+impl<'o> PodIndex<'o> {
+    fn of(nodes: &Nodes<'o>) -> Self {
+        let mut by_label: HashMap<(&str, &str, &str), Vec<usize>> = HashMap::new();
         for index in 0..nodes.len() {
             let object = nodes.object(index);
             let namespace = object.namespace().unwrap_or_default();
-            for (name, value) in pod_labels(object) {
-                by_label.entry((namespace.to_owned(), name.to_owned(), value.to_owned())).or_default().push(index);
+            for (name, value) in pod_labels(object).into_iter().flatten() {
+                if let Some(value) = value.as_str() {
+                    by_label.entry((namespace, name, value)).or_default().push(index);
+                }
             }
         }
         Self { by_label }
     }
 
     /// The workloads whose pods have these labels; None where they are all or many.
-    fn selected(&self, nodes: &Nodes<'_>, namespace: &str, labels: &Value) -> Option<Vec<usize>> {
-        let labels: Vec<(&str, &str)> =
+    fn selected<'p>(&'p self, nodes: &Nodes<'_>, namespace: &'p str, labels: &'p Value) -> Option<Vec<usize>> {
+        let labels: Vec<(&'p str, &'p str)> =
             labels.as_object()?.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
-        let of = |(name, value): &(&str, &str)| {
-            self.by_label.get(&(namespace.to_owned(), (*name).to_owned(), (*value).to_owned())).map_or(&[][..], Vec::as_slice)
-        };
+        let of = |(name, value): &(&'p str, &'p str)| self.by_label.get(&(namespace, *name, *value)).map_or(&[][..], Vec::as_slice);
         let candidates = labels.iter().map(of).min_by_key(|found| found.len())?;
         if candidates.len() > FEW {
             return None;
         }
         let has_all = |index: &&usize| {
-            let pod: BTreeMap<&str, &str> = pod_labels(nodes.object(**index)).collect();
-            labels.iter().all(|(name, value)| pod.get(name) == Some(value))
+            let pod = pod_labels(nodes.object(**index));
+            pod.is_some_and(|pod| labels.iter().all(|(name, value)| pod.get(*name).and_then(Value::as_str) == Some(value)))
         };
         Some(candidates.iter().filter(has_all).copied().collect())
     }
 }
 
-fn pod_labels(object: &Object) -> impl Iterator<Item = (&str, &str)> {
-    let labels = object.pod_template().and_then(|template| template["metadata"]["labels"].as_object());
-    labels.into_iter().flatten().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+fn pod_labels(object: &Object) -> Option<&Map<String, Value>> {
+    object.pod_template()?["metadata"]["labels"].as_object()
 }
 
-fn bindings_of_accounts(nodes: &Nodes<'_>) -> HashMap<(String, String), Vec<usize>> {
-    let mut bindings: HashMap<(String, String), Vec<usize>> = HashMap::new();
+fn bindings_of_accounts<'o>(nodes: &Nodes<'o>) -> HashMap<(&'o str, &'o str), Vec<usize>> {
+    let mut bindings: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     for index in 0..nodes.len() {
         let object = nodes.object(index);
         if matches!(object.kind(), "RoleBinding" | "ClusterRoleBinding") {
@@ -343,13 +343,11 @@ fn bindings_of_accounts(nodes: &Nodes<'_>) -> HashMap<(String, String), Vec<usiz
     bindings
 }
 
-/// The service accounts that a binding gives rights to.
-fn accounts_of(binding: &Object) -> Vec<(String, String)> {
+/// The service accounts that a binding gives rights to, by namespace and name.
+fn accounts_of(binding: &Object) -> impl Iterator<Item = (&str, &str)> {
     let own = binding.namespace().unwrap_or_default();
     let accounts = items(&binding.value()["subjects"]).filter(|subject| subject["kind"] == "ServiceAccount");
-    accounts
-        .filter_map(|subject| Some((text(&subject["namespace"]).unwrap_or(own).to_owned(), text(&subject["name"])?.to_owned())))
-        .collect()
+    accounts.filter_map(move |subject| Some((text(&subject["namespace"]).unwrap_or(own), text(&subject["name"])?)))
 }
 
 fn group_of(api_version: &str) -> &str {

@@ -10,4 +10,4 @@ mod resource_graph;
 mod tests;
 
 pub use deletion::deletion_order;
-pub use resource_graph::ResourceGraph;
+pub use resource_graph::{Dependency, ResourceGraph};

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use crate::resource::{Object, ObjectKey};
+use crate::resource::{KeyRef, Object, ObjectKey};
 
 /// A place where constraints and what they constrain meet, so that not each pair needs an edge.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Gate {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Gate<'o> {
     /// Workloads of a namespace.
-    Namespace(String),
+    Namespace(&'o str),
     /// What a namespace's quotas count besides.
-    Counted(String),
+    Counted(&'o str),
     /// All workloads.
     Cluster,
 }
@@ -18,26 +18,26 @@ pub(super) enum Gate {
 /// The objects, by position.
 pub(super) struct Nodes<'o> {
     objects: Vec<&'o Object>,
-    keys: Vec<ObjectKey>,
-    positions: HashMap<ObjectKey, usize>,
+    keys: Vec<KeyRef<'o>>,
+    positions: HashMap<KeyRef<'o>, usize>,
     /// CRDs, by the kind that they define.
-    definitions: HashMap<(String, String), Vec<usize>>,
+    definitions: HashMap<(&'o str, &'o str), Vec<usize>>,
     /// APIServices, by the group and version that they serve.
-    api_services: HashMap<(String, String), Vec<usize>>,
+    api_services: HashMap<(&'o str, &'o str), Vec<usize>>,
 }
 
 impl<'o> Nodes<'o> {
     /// Objects in their order; of several with one identity the first counts.
     pub fn of(objects: impl Iterator<Item = &'o Object>) -> Self {
         let objects: Vec<&Object> = objects.collect();
-        let keys: Vec<ObjectKey> = objects.iter().map(|object| object.key()).collect();
+        let keys: Vec<KeyRef<'_>> = objects.iter().map(|object| object.key_ref()).collect();
         let mut positions = HashMap::with_capacity(keys.len());
-        let mut definitions: HashMap<(String, String), Vec<usize>> = HashMap::new();
-        let mut api_services: HashMap<(String, String), Vec<usize>> = HashMap::new();
+        let mut definitions: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+        let mut api_services: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
         for (index, (object, key)) in objects.iter().zip(&keys).enumerate() {
-            positions.entry(key.clone()).or_insert(index);
-            let spec = &object.value()["spec"];
-            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            positions.entry(*key).or_insert(index);
+            let spec: &'o serde_json::Value = &object.value()["spec"];
+            let text = |value: &'o serde_json::Value| value.as_str().unwrap_or_default();
             if key.kind == "CustomResourceDefinition" {
                 definitions.entry((text(&spec["group"]), text(&spec["names"]["kind"]))).or_default().push(index);
             }
@@ -56,33 +56,32 @@ impl<'o> Nodes<'o> {
         self.objects[index]
     }
 
-    pub fn key(&self, index: usize) -> &ObjectKey {
-        &self.keys[index]
-    }
-
-    pub fn into_keys(self) -> (Vec<ObjectKey>, HashMap<ObjectKey, usize>) {
-        (self.keys, self.positions)
+    pub fn key(&self, index: usize) -> ObjectKey {
+        self.keys[index].to_key()
     }
 
     pub fn position(&self, key: &ObjectKey) -> Option<usize> {
-        self.positions.get(key).copied()
+        self.positions.get(&key.as_ref()).copied()
     }
 
     pub fn find(&self, group: &str, kind: &str, namespace: Option<&str>, name: &str) -> Option<usize> {
-        self.position(&ObjectKey::new(group, kind, namespace, name))
+        let namespace = namespace.filter(|namespace| !namespace.is_empty());
+        self.positions.get(&KeyRef { group, kind, namespace, name }).copied()
     }
 
-    pub fn definitions(&self, group: &str, kind: &str) -> &[usize] {
+    pub fn definitions<'n>(&'n self, group: &'n str, kind: &'n str) -> &'n [usize] {
         if group.is_empty() {
             return &[];
         }
-        self.definitions.get(&(group.to_owned(), kind.to_owned())).map_or(&[], Vec::as_slice)
+        self.definitions.get(&(group, kind)).map_or(&[], Vec::as_slice)
     }
 
-    pub fn api_services(&self, group: &str, version: &str) -> &[usize] {
+    /// The APIServices that serve an object's group and version.
+    pub fn api_services<'n>(&'n self, object: &'n Object) -> &'n [usize] {
         if self.api_services.is_empty() {
             return &[];
         }
-        self.api_services.get(&(group.to_owned(), version.to_owned())).map_or(&[], Vec::as_slice)
+        let (group, version) = object.api_version().rsplit_once('/').unwrap_or(("", object.api_version()));
+        self.api_services.get(&(group, version)).map_or(&[], Vec::as_slice)
     }
 }

@@ -1,6 +1,6 @@
 //! The graph itself: objects, what each comes after, and the waves that follow from it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use petgraph::Direction;
 use petgraph::algo::toposort;
@@ -17,16 +17,27 @@ use super::nodes::{Gate, Nodes};
 #[derive(Debug, Default)]
 pub struct ResourceGraph {
     keys: Vec<ObjectKey>,
-    positions: HashMap<ObjectKey, usize>,
+    /// The positions of the keys, sorted by key.
+    sorted: Vec<usize>,
     scopes: Vec<Scope>,
     /// By the object that comes later: what it comes after. Sorted, each pair once.
-    edges: Vec<Vec<Edge>>,
-    /// What stands at a gate, as the edges of those who pass it.
-    guards: BTreeMap<Gate, Vec<Edge>>,
+    after: Vec<Vec<(usize, Link)>>,
+    /// What stands at each gate.
+    guards: Vec<Vec<usize>>,
     /// Which gates an object passes.
-    passes: Vec<Vec<Gate>>,
-    waves: Vec<Vec<ObjectKey>>,
+    passes: Vec<Vec<usize>>,
     wave: Vec<usize>,
+}
+
+/// What an object comes after, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Dependency<'g> {
+    /// What comes first.
+    pub to: &'g ObjectKey,
+    /// Why.
+    pub reason: EdgeReason,
+    /// The line that made it, if a line did.
+    pub origin: Option<&'g Origin>,
 }
 
 impl ResourceGraph {
@@ -52,43 +63,38 @@ impl ResourceGraph {
             return Err(cycles::explain(&wired.graph, &nodes, &links, &origins));
         };
         let scopes = desired.iter().map(|desired| desired.scope.clone()).collect();
-        Ok(Self::finish(nodes, links, scopes, levels))
+        Ok(Self::finish(&nodes, links, scopes, levels))
     }
 
-    fn finish(nodes: Nodes<'_>, links: Links, scopes: Vec<Scope>, wave: Vec<usize>) -> Self {
-        let (keys, positions) = nodes.into_keys();
-        let edge = |to: usize, link: &Link| Edge { to: keys[to].clone(), reason: link.reason, origin: link.origin.clone() };
-        let edges = links.after.iter().map(|after| after.iter().map(|(to, link)| edge(*to, link)).collect()).collect();
-        let constraint = Link { reason: EdgeReason::Constraint, origin: None };
-        let guards = links.guards.iter().map(|(gate, all)| (gate.clone(), all.iter().map(|to| edge(*to, &constraint)).collect())).collect();
-        let mut waves = vec![Vec::new(); wave.iter().max().map_or(0, |last| last + 1)];
-        for (key, wave) in keys.iter().zip(&wave) {
-            waves[*wave].push(key.clone());
-        }
-        for wave in &mut waves {
-            wave.sort();
-        }
-        Self { keys, positions, scopes, edges, guards, passes: links.passes, waves, wave }
+    fn finish(nodes: &Nodes<'_>, links: Links<'_>, scopes: Vec<Scope>, wave: Vec<usize>) -> Self {
+        let keys: Vec<ObjectKey> = (0..nodes.len()).map(|index| nodes.key(index)).collect();
+        let mut sorted: Vec<usize> = (0..keys.len()).collect();
+        sorted.sort_by(|a, b| keys[*a].cmp(&keys[*b]));
+        Self { keys, sorted, scopes, after: links.after, guards: links.guards, passes: links.passes, wave }
     }
 
     /// Waves in order; within one, objects by identity. What is in a wave comes after something of the wave before.
-    pub fn waves(&self) -> &[Vec<ObjectKey>] {
-        &self.waves
+    pub fn waves(&self) -> Vec<Vec<&ObjectKey>> {
+        let mut waves = vec![Vec::new(); self.wave.iter().max().map_or(0, |last| last + 1)];
+        for index in &self.sorted {
+            waves[self.wave[*index]].push(&self.keys[*index]);
+        }
+        waves
     }
 
     /// The wave of an object, from 0.
     pub fn wave_of(&self, key: &ObjectKey) -> Option<usize> {
-        self.positions.get(key).and_then(|index| self.wave.get(*index)).copied()
+        self.wave.get(self.position(key)?).copied()
     }
 
     /// All edges: each with the object that comes later.
-    pub fn edges(&self) -> impl Iterator<Item = (&ObjectKey, &Edge)> {
+    pub fn edges(&self) -> impl Iterator<Item = (&ObjectKey, Dependency<'_>)> {
         (0..self.keys.len()).flat_map(move |index| self.after(index).map(move |edge| (&self.keys[index], edge)))
     }
 
     /// What an object comes after.
-    pub fn dependencies(&self, key: &ObjectKey) -> Vec<&Edge> {
-        self.positions.get(key).map(|index| self.after(*index).collect()).unwrap_or_default()
+    pub fn dependencies(&self, key: &ObjectKey) -> Vec<Dependency<'_>> {
+        self.position(key).map(|index| self.after(index).collect()).unwrap_or_default()
     }
 
     /// The objects, each with the part of the stack that it belongs to.
@@ -96,9 +102,16 @@ impl ResourceGraph {
         self.keys.iter().zip(&self.scopes)
     }
 
-    fn after(&self, index: usize) -> impl Iterator<Item = &Edge> {
-        let gates = self.passes[index].iter().filter_map(|gate| self.guards.get(gate));
-        self.edges[index].iter().chain(gates.flatten())
+    fn position(&self, key: &ObjectKey) -> Option<usize> {
+        let found = self.sorted.partition_point(|index| self.keys[*index] < *key);
+        self.sorted.get(found).copied().filter(|index| self.keys[*index] == *key)
+    }
+
+    fn after(&self, index: usize) -> impl Iterator<Item = Dependency<'_>> {
+        let own = self.after[index].iter();
+        let own = own.map(|(to, link)| Dependency { to: &self.keys[*to], reason: link.reason, origin: link.origin.as_ref() });
+        let guards = self.passes[index].iter().flat_map(|gate| &self.guards[*gate]);
+        own.chain(guards.map(|to| Dependency { to: &self.keys[*to], reason: EdgeReason::Constraint, origin: None }))
     }
 }
 
@@ -111,33 +124,61 @@ pub(super) struct Link {
 
 /// All links that were found, by position.
 #[derive(Debug)]
-pub(super) struct Links {
-    pub after: Vec<BTreeMap<usize, Link>>,
-    pub guards: BTreeMap<Gate, Vec<usize>>,
-    pub passes: Vec<Vec<Gate>>,
+pub(super) struct Links<'o> {
+    /// What each object comes after: sorted, each once.
+    pub after: Vec<Vec<(usize, Link)>>,
+    /// What stands at each gate.
+    pub guards: Vec<Vec<usize>>,
+    /// Which gates each object passes.
+    pub passes: Vec<Vec<usize>>,
+    gates: HashMap<Gate<'o>, usize>,
 }
 
-impl Links {
+impl<'o> Links<'o> {
     pub fn new(count: usize) -> Self {
-        Self { after: vec![BTreeMap::new(); count], guards: BTreeMap::new(), passes: vec![Vec::new(); count] }
+        Self { after: vec![Vec::new(); count], guards: Vec::new(), passes: vec![Vec::new(); count], gates: HashMap::new() }
     }
 
     /// An edge with a line. Of several between two objects the first stays: the stack's own words before what is implied.
     pub fn declared(&mut self, from: usize, to: usize, edge: &Edge) {
-        self.after[from].entry(to).or_insert_with(|| Link { reason: edge.reason, origin: edge.origin.clone() });
+        self.link(from, to, || Link { reason: edge.reason, origin: edge.origin.clone() });
+    }
+
+    /// The link between two objects.
+    pub fn between(&self, from: usize, to: usize) -> Option<&Link> {
+        let after = &self.after[from];
+        after.binary_search_by_key(&to, |(to, _)| *to).ok().map(|place| &after[place].1)
+    }
+
+    fn link(&mut self, from: usize, to: usize, link: impl FnOnce() -> Link) {
+        let after = &mut self.after[from];
+        if let Err(place) = after.binary_search_by_key(&to, |(to, _)| *to) {
+            after.insert(place, (to, link()));
+        }
+    }
+
+    fn gate(&mut self, gate: Gate<'o>) -> usize {
+        let next = self.guards.len();
+        let number = *self.gates.entry(gate).or_insert(next);
+        if number == next {
+            self.guards.push(Vec::new());
+        }
+        number
     }
 }
 
-impl Sink for Links {
+impl<'o> Sink<'o> for Links<'o> {
     fn edge(&mut self, from: usize, to: usize, reason: EdgeReason) {
-        self.after[from].entry(to).or_insert(Link { reason, origin: None });
+        self.link(from, to, || Link { reason, origin: None });
     }
 
-    fn guard(&mut self, object: usize, gate: Gate) {
-        self.guards.entry(gate).or_default().push(object);
+    fn guard(&mut self, object: usize, gate: Gate<'o>) {
+        let gate = self.gate(gate);
+        self.guards[gate].push(object);
     }
 
-    fn pass(&mut self, object: usize, gate: Gate) {
+    fn pass(&mut self, object: usize, gate: Gate<'o>) {
+        let gate = self.gate(gate);
         self.passes[object].push(gate);
     }
 }
@@ -149,27 +190,30 @@ pub(super) struct Wired {
 }
 
 impl Wired {
-    pub fn of(links: &Links) -> Self {
+    pub fn of(links: &Links<'_>) -> Self {
         let objects = links.after.len();
         let mut graph = DiGraph::with_capacity(objects + links.guards.len(), objects * 8);
         for _ in 0..objects + links.guards.len() {
             graph.add_node(());
         }
         for (from, after) in links.after.iter().enumerate() {
-            for to in after.keys() {
+            for (to, _) in after {
                 graph.add_edge(NodeIndex::new(*to), NodeIndex::new(from), ());
             }
         }
-        let gates: BTreeMap<&Gate, NodeIndex> =
-            links.guards.keys().enumerate().map(|(index, gate)| (gate, NodeIndex::new(objects + index))).collect();
-        for (gate, guards) in &links.guards {
-            for guard in guards {
-                graph.add_edge(NodeIndex::new(*guard), gates[gate], ());
+        // In the gates' own order, so that the same circle is found whatever was seen first.
+        let mut gates: Vec<(&Gate<'_>, &usize)> = links.gates.iter().collect();
+        gates.sort();
+        let mut nodes = vec![NodeIndex::end(); gates.len()];
+        for (place, (_, number)) in gates.into_iter().enumerate() {
+            nodes[*number] = NodeIndex::new(objects + place);
+            for guard in &links.guards[*number] {
+                graph.add_edge(NodeIndex::new(*guard), nodes[*number], ());
             }
         }
         for (index, passes) in links.passes.iter().enumerate() {
-            for gate in passes.iter().filter_map(|gate| gates.get(gate)) {
-                graph.add_edge(*gate, NodeIndex::new(index), ());
+            for gate in passes {
+                graph.add_edge(nodes[*gate], NodeIndex::new(index), ());
             }
         }
         Self { graph, objects }

@@ -279,10 +279,10 @@ proptest! {
             }
             prop_assert_eq!(seen.len(), count);
             for (from, edge) in graph.edges() {
-                prop_assert!(seen[&edge.to] < seen[from]);
+                prop_assert!(seen[edge.to] < seen[from]);
             }
             for (key, wave) in &seen {
-                prop_assert!(*wave == 0 || graph.dependencies(key).iter().any(|edge| seen[&edge.to] + 1 == *wave));
+                prop_assert!(*wave == 0 || graph.dependencies(key).iter().any(|edge| seen[edge.to] + 1 == *wave));
             }
         }
         // Deleting is the other way round, whatever the edges.

@@ -8,7 +8,7 @@ use crate::resource::{EdgeReason, ObjectKey};
 
 /// What of this plan takes the reason for a refusal away: `changed` holds everything that is created, changed or replaced.
 pub(super) fn cure(key: &ObjectKey, message: &str, changed: &BTreeSet<ObjectKey>, graph: &ResourceGraph) -> Option<ObjectKey> {
-    let before: Vec<_> = graph.dependencies(key).into_iter().filter(|edge| changed.contains(&edge.to)).collect();
+    let before: Vec<_> = graph.dependencies(key).into_iter().filter(|edge| changed.contains(edge.to)).collect();
     // A changed definition changes what its resources may say.
     if let Some(definition) = before.iter().find(|edge| edge.reason == EdgeReason::Definition) {
         return Some(definition.to.clone());
@@ -28,7 +28,7 @@ pub(super) fn cure(key: &ObjectKey, message: &str, changed: &BTreeSet<ObjectKey>
     }
     // A missing or unfit object that the refusal names: `serviceaccount "x" not found`, a policy, a class.
     let named = |other: &ObjectKey| mentions(message, &other.name);
-    if let Some(edge) = before.iter().find(|edge| named(&edge.to)) {
+    if let Some(edge) = before.iter().find(|edge| named(edge.to)) {
         return Some(edge.to.clone());
     }
     let admission = |other: &&ObjectKey| {

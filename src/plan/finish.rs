@@ -208,7 +208,7 @@ fn annotate(change: &mut Change, graph: &ResourceGraph, included: &BTreeMap<Obje
     change.notes.extend(notes::restarts(change));
     if change.action == Action::Replace {
         let dependents: BTreeSet<String> =
-            graph.edges().filter(|(_, edge)| edge.to == change.key).map(|(from, _)| from.to_string()).collect();
+            graph.edges().filter(|(_, edge)| *edge.to == change.key).map(|(from, _)| from.to_string()).collect();
         if !dependents.is_empty() {
             let shown: Vec<String> = dependents.iter().take(3).cloned().collect();
             let more = if dependents.len() > 3 { format!(" and {} more", dependents.len() - 3) } else { String::new() };

@@ -49,8 +49,8 @@ pub(super) fn needed(planner: &Planner<'_>) -> BTreeMap<ObjectKey, ObjectKey> {
     open.reverse();
     while let Some(key) = open.pop() {
         for edge in planner.input.graph.dependencies(&key) {
-            let is_there = planner.is_there(&edge.to);
-            if !is_there && planner.wanted.contains_key(&edge.to) && !selects(&edge.to) && !included.contains_key(&edge.to) {
+            let is_there = planner.is_there(edge.to);
+            if !is_there && planner.wanted.contains_key(edge.to) && !selects(edge.to) && !included.contains_key(edge.to) {
                 included.insert(edge.to.clone(), key.clone());
                 open.push(edge.to.clone());
             }

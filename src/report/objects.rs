@@ -1,21 +1,31 @@
 //! Objects as files: `spai render`.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::resource::{Desired, FieldPath, Object, ObjectKey};
+use crate::stack::parallel::side_by_side;
 
-use super::yaml::yaml;
+use super::yaml::write_yaml;
 
 /// What stands in place of a secret value.
 pub const MASK: &str = "(secret)";
 
+/// So many objects are written by one hand at a time.
+const BATCH: usize = 128;
+
 /// An object as it would be applied, its secret values masked unless they shall be seen.
-pub fn rendered(desired: &Desired, reveal: bool) -> Value {
-    let mut value = desired.object.value().clone();
-    if !reveal {
-        mask(&mut value, desired.object.kind() == "Secret" && desired.key().group.is_empty(), &desired.sensitive);
+pub fn rendered(desired: &Desired, reveal: bool) -> Cow<'_, Value> {
+    let object = &desired.object;
+    let is_secret = object.kind() == "Secret" && object.group().is_empty();
+    if reveal || (!is_secret && desired.sensitive.is_empty()) {
+        return Cow::Borrowed(object.value());
     }
-    value
+    let mut value = object.value().clone();
+    mask(&mut value, is_secret, &desired.sensitive);
+    Cow::Owned(value)
 }
 
 /// An object's value with what may be secret masked.
@@ -44,20 +54,37 @@ fn mask(value: &mut Value, is_secret: bool, sensitive: &[FieldPath]) {
     }
 }
 
-/// A stream of documents, each with the line that made it.
-pub fn stream(objects: &[&Desired], reveal: bool) -> String {
-    objects.iter().flat_map(|desired| ["---\n".to_owned(), document(desired, reveal)]).collect()
+/// A stream of documents, each with the line that made it; in parts, in their order.
+pub fn stream(objects: &[&Desired], reveal: bool) -> Vec<String> {
+    let batches: Vec<&[&Desired]> = objects.chunks(BATCH).collect();
+    side_by_side(batches.len(), 4, |index| {
+        let mut text = String::new();
+        for desired in batches[index] {
+            text.push_str("---\n");
+            write_document(&mut text, desired, reveal);
+        }
+        text
+    })
 }
 
 /// One document, with the line that made it.
 pub fn document(desired: &Desired, reveal: bool) -> String {
-    let origin = desired.declared.object.as_ref().map(|origin| format!("# {}\n", super::visible_line(&origin.to_string())));
-    format!("{}{}", origin.unwrap_or_default(), yaml(&rendered(desired, reveal)))
+    let mut text = String::new();
+    write_document(&mut text, desired, reveal);
+    text
+}
+
+fn write_document(text: &mut String, desired: &Desired, reveal: bool) {
+    if let Some(origin) = &desired.declared.object {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "# {}", super::visible_line(&origin.to_string()));
+    }
+    write_yaml(text, &rendered(desired, reveal));
 }
 
 /// A list that kubectl reads.
 pub fn list(objects: &[&Desired], reveal: bool) -> Value {
-    let items: Vec<Value> = objects.iter().map(|desired| rendered(desired, reveal)).collect();
+    let items: Vec<Cow<'_, Value>> = objects.iter().map(|desired| rendered(desired, reveal)).collect();
     json!({"apiVersion": "v1", "kind": "List", "items": items})
 }
 
@@ -90,9 +117,9 @@ mod tests {
     #[test]
     fn secrets_are_masked_unless_they_shall_be_seen() {
         let secret = secret();
-        assert!(!stream(&[&secret], false).contains("aHVudGVyMg"));
-        assert!(stream(&[&secret], false).contains("k: \"(secret)\""));
-        assert!(stream(&[&secret], true).contains("k: aHVudGVyMg=="));
+        assert!(!stream(&[&secret], false).concat().contains("aHVudGVyMg"));
+        assert!(stream(&[&secret], false).concat().contains("k: \"(secret)\""));
+        assert!(stream(&[&secret], true).concat().contains("k: aHVudGVyMg=="));
         let mut plain = Desired::new(
             Object::try_from(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "x", "b": "y"}}))
                 .unwrap(),

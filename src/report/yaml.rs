@@ -8,15 +8,20 @@ use serde_json::Value;
 /// A value as a YAML document, keys sorted, ending in a line end.
 pub fn yaml(value: &Value) -> String {
     let mut text = String::new();
+    write_yaml(&mut text, value);
+    text
+}
+
+/// The same, to the end of a text that ends in a line end.
+pub(super) fn write_yaml(text: &mut String, value: &Value) {
     match value {
-        Value::Object(map) if !map.is_empty() => write(&mut text, value, 0),
-        Value::Array(items) if !items.is_empty() => write(&mut text, value, 0),
+        Value::Object(map) if !map.is_empty() => write(text, value, 0),
+        Value::Array(items) if !items.is_empty() => write(text, value, 0),
         scalar => {
-            write_scalar(&mut text, scalar, 0);
+            write_scalar(text, scalar, 0);
             text.push('\n');
         }
     }
-    text
 }
 
 /// A mapping or a list that isn't empty, from the beginning of a line.
@@ -28,7 +33,7 @@ fn write(text: &mut String, value: &Value, indent: usize) {
                 if position > 0 || !text.ends_with("- ") {
                     pad(text, indent);
                 }
-                text.push_str(&scalar_text(key));
+                write_text(text, key);
                 text.push(':');
                 write_value(text, value, indent, indent);
             }
@@ -90,7 +95,7 @@ fn write_scalar(text: &mut String, value: &Value, indent: usize) {
                 }
             }
         }
-        Value::String(string) => text.push_str(&scalar_text(string)),
+        Value::String(string) => write_text(text, string),
         Value::Array(_) => text.push_str("[]"),
         Value::Object(_) => text.push_str("{}"),
         other => {
@@ -119,45 +124,46 @@ fn is_printable(c: char) -> bool {
 }
 
 /// A text on one line: plain where nobody can misread it, else in double quotes, escaped as JSON is.
-fn scalar_text(text: &str) -> String {
+fn write_text(out: &mut String, text: &str) {
     if is_plain(text) {
-        return text.to_owned();
+        out.push_str(text);
+        return;
     }
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
+    out.push('"');
     for c in text.chars() {
         match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            '\r' => quoted.push_str("\\r"),
-            c if is_printable(c) => quoted.push(c),
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if is_printable(c) => out.push(c),
             c => {
                 let code = u32::from(c);
-                let _ = if code <= 0xffff { write!(quoted, "\\u{code:04x}") } else { write!(quoted, "\\U{code:08x}") };
+                let _ = if code <= 0xffff { write!(out, "\\u{code:04x}") } else { write!(out, "\\U{code:08x}") };
             }
         }
     }
-    quoted.push('"');
-    quoted
+    out.push('"');
 }
 
 fn is_plain(text: &str) -> bool {
-    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '@' | '+' | ' ' | ',' | '=' | '(' | ')');
-    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '_')
-        && text.chars().all(word)
+    let bytes = text.as_bytes();
+    let word = |c: &u8| {
+        c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.' | b'/' | b':' | b'@' | b'+' | b' ' | b',' | b'=' | b'(' | b')')
+    };
+    bytes.first().is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, b'/' | b'_'))
+        && bytes.iter().all(word)
         && !text.ends_with([' ', ':'])
-        && !text.contains(": ")
+        && !bytes.windows(2).any(|pair| pair == b": ")
         && !is_a_word_of_yaml(text)
 }
 
 /// What some version of YAML reads as a boolean, a null or a number.
 fn is_a_word_of_yaml(text: &str) -> bool {
-    matches!(
-        text.to_ascii_lowercase().as_str(),
-        "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null" | "nan" | "inf" | "infinity"
-    ) || text.starts_with('_') && text.chars().all(|c| c == '_' || c.is_ascii_digit())
+    const WORDS: [&str; 12] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"];
+    WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+        || text.starts_with('_') && text.chars().all(|c| c == '_' || c.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! What the stack wants of one object: the object itself, why it stands in the stack, and what it waits for.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Digest, FieldPath, Object, ObjectKey, Origin};
+use super::{Digest, FieldOrigins, FieldPath, Object, ObjectKey, Origin};
 
 /// An object as the stack wants it. Serialised into the journal alone, which is encrypted: it may hold secrets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,7 +33,7 @@ impl Desired {
             object,
             scope: Scope::default(),
             edges: Vec::new(),
-            declared: Declared { object: origin, fields: BTreeMap::new() },
+            declared: Declared { object: origin, fields: FieldOrigins::default() },
             lifecycle: Lifecycle::default(),
             hand_overs: Vec::new(),
             sensitive: Vec::new(),
@@ -114,8 +112,8 @@ pub struct Declared {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<Origin>,
     /// Lines of fields; a field without one of its own has that of the nearest one above it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "field_origins")]
-    pub fields: BTreeMap<FieldPath, Origin>,
+    #[serde(default, skip_serializing_if = "FieldOrigins::is_empty")]
+    pub fields: FieldOrigins,
 }
 
 impl Declared {
@@ -156,18 +154,4 @@ pub struct HandOver {
     pub initial: Value,
     /// Whose it is then.
     pub to: ObjectKey,
-}
-
-/// JSON has no maps keyed by paths: a list of pairs.
-mod field_origins {
-    use super::{BTreeMap, FieldPath, Origin};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(map: &BTreeMap<FieldPath, Origin>, serializer: S) -> Result<S::Ok, S::Error> {
-        map.iter().collect::<Vec<_>>().serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<FieldPath, Origin>, D::Error> {
-        Ok(Vec::<(FieldPath, Origin)>::deserialize(deserializer)?.into_iter().collect())
-    }
 }

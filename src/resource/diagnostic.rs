@@ -20,6 +20,21 @@ pub struct Origin {
     pub end: usize,
 }
 
+impl Origin {
+    /// The place of so many bytes that come behind `before`, the text that stands at this place's beginning.
+    #[must_use]
+    pub fn further(&self, before: &str, length: usize) -> Self {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let lines = number(before.bytes().filter(|byte| *byte == b'\n').count());
+        let column = match before.rsplit_once('\n') {
+            Some((_, line)) => 1 + number(line.chars().count()),
+            None => self.column + number(before.chars().count()),
+        };
+        let start = self.start + before.len();
+        Self { file: Arc::clone(&self.file), line: self.line + lines, column, start, end: start + length }
+    }
+}
+
 impl fmt::Display for Origin {
     /// `services/backend.toml:7`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -75,7 +75,32 @@ pub struct ObjectKey {
     pub name: String,
 }
 
+/// An identity that borrows from its object: for sorting and finding without a copy of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyRef<'a> {
+    /// `""` for the core group.
+    pub group: &'a str,
+    /// `Deployment`.
+    pub kind: &'a str,
+    /// None for cluster-scoped objects.
+    pub namespace: Option<&'a str>,
+    /// The object's name.
+    pub name: &'a str,
+}
+
+impl KeyRef<'_> {
+    /// The same, on its own.
+    pub fn to_key(self) -> ObjectKey {
+        ObjectKey::new(self.group, self.kind, self.namespace, self.name)
+    }
+}
+
 impl ObjectKey {
+    /// The same, borrowed; sorts as this does.
+    pub fn as_ref(&self) -> KeyRef<'_> {
+        KeyRef { group: &self.group, kind: &self.kind, namespace: self.namespace.as_deref(), name: &self.name }
+    }
+
     /// An identity from its parts; an empty namespace means cluster-scoped.
     pub fn new(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
         Self {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::{GroupVersionKind, ObjectKey};
+use super::{GroupVersionKind, KeyRef, ObjectKey};
 
 /// A SHA-256 in lower-case hex. Of canonical JSON (sorted keys), so equal values have equal digests.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -23,13 +23,8 @@ impl Digest {
 
     /// The digest of bytes.
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        use fmt::Write as _;
-        let mut hex = String::with_capacity(64);
-        for byte in Sha256::digest(bytes) {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-        }
-        Self(hex)
+        let digits = Sha256::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        Self(digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect())
     }
 
     /// The first twelve digits: enough for people.
@@ -132,6 +127,11 @@ impl Object {
         self.0["kind"].as_str().unwrap_or_default()
     }
 
+    /// `apps`; `""` for the core group.
+    pub fn group(&self) -> &str {
+        self.api_version().rsplit_once('/').map_or("", |(group, _)| group)
+    }
+
     /// Group, version and kind.
     pub fn gvk(&self) -> GroupVersionKind {
         GroupVersionKind::from_api_version(self.api_version(), self.kind())
@@ -139,7 +139,15 @@ impl Object {
 
     /// Its identity.
     pub fn key(&self) -> ObjectKey {
-        ObjectKey::new(&self.gvk().group, self.kind(), self.namespace(), self.name())
+        self.key_ref().to_key()
+    }
+
+    /// Its identity, without a copy.
+    pub fn key_ref(&self) -> KeyRef<'_> {
+        let metadata = &self.0["metadata"];
+        let text = |field| metadata.get(field).and_then(Value::as_str);
+        let namespace = text("namespace").filter(|namespace| !namespace.is_empty());
+        KeyRef { group: self.group(), kind: self.kind(), namespace, name: text("name").unwrap_or_default() }
     }
 
     /// `metadata.name`.

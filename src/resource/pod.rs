@@ -33,13 +33,13 @@ pub struct PodReferences {
 impl Object {
     /// The pod template of a workload (`spec.template` of a Deployment; a Pod itself); None for other kinds.
     pub fn pod_template(&self) -> Option<&Value> {
-        let path = pod_template_path(&self.gvk().group, self.kind())?;
+        let path = pod_template_path(self.group(), self.kind())?;
         path.iter().try_fold(self.value(), |value, name| value.get(name))
     }
 
     /// The same, to change.
     pub fn pod_template_mut(&mut self) -> Option<&mut Value> {
-        let path = pod_template_path(&self.gvk().group, self.kind())?;
+        let path = pod_template_path(self.group(), self.kind())?;
         path.iter().try_fold(self.value_mut(), |value, name| value.get_mut(name))
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value};
 
 use super::complete::is_zero;
 use super::openapi::RESOURCE_LIST;
-use super::types::{Scalar, Shape, TypeRef};
+use super::types::{Field, Scalar, Shape, TypeRef};
 use crate::resource::{FieldPath, PathElement, Quantity, QuantityError};
 
 /// A value that its field can't hold: the server would refuse it.
@@ -68,7 +68,7 @@ impl At<'_> {
 impl Walk {
     /// `typed`: within a type of Kubernetes itself.
     fn value(&mut self, value: &mut Value, of: TypeRef<'_>, typed: bool, at: At<'_>) {
-        let typed = typed || of.name().is_some();
+        let typed = typed || (matches!(of.shape(), Shape::Map { .. } | Shape::List { .. }) && of.name().is_some());
         match (of.shape(), value) {
             // The content of an object that is kept as it is.
             (Shape::Map { open: true, atomic: true, .. }, _) if typed => {}
@@ -89,10 +89,13 @@ impl Walk {
         if name == Some("core.v1.Secret") {
             secret(map);
         }
+        let mut some_vanish = false;
         for (name, value) in &mut *map {
-            if let Some(of) = of.field(name) {
+            let field = of.known_field(name);
+            if let Some(of) = field.map(|field| of.of(field.of)).or_else(|| of.field(name)) {
                 self.value(value, of, typed, At::Field(&at, name));
             }
+            some_vanish |= !stays(value, field, of, typed);
         }
         if name == Some(RESOURCE_LIST) {
             for value in map.values_mut() {
@@ -101,14 +104,9 @@ impl Walk {
                 }
             }
         }
-        map.retain(|name, value| {
-            let Some(field) = of.known_field(name) else { return !(typed && value.is_null()) };
-            match value {
-                Value::Null if typed => false,
-                Value::Null => field.default.is_some() || of.of(field.of).nullable(),
-                value => !(field.omits_zero && is_zero(value)),
-            }
-        });
+        if some_vanish {
+            map.retain(|name, value| stays(value, of.known_field(name), of, typed));
+        }
     }
 
     fn scalar(&mut self, value: &mut Value, scalar: Scalar, at: At<'_>) {
@@ -127,6 +125,16 @@ impl Walk {
             Ok(None) => {}
             Err(error) => self.malformed.push(Malformed { path: at.path(), error }),
         }
+    }
+}
+
+/// Whether the server keeps what a map's field holds.
+fn stays(value: &Value, field: Option<&Field>, of: TypeRef<'_>, typed: bool) -> bool {
+    let Some(field) = field else { return !(typed && value.is_null()) };
+    match value {
+        Value::Null if typed => false,
+        Value::Null => field.default.is_some() || of.of(field.of).nullable(),
+        value => !(field.omits_zero && is_zero(value)),
     }
 }
 

@@ -13,7 +13,7 @@ pub const LAYER: &str = "built-in defaults";
 static DEFAULTS: LazyLock<Node> = LazyLock::new(|| {
     let mut node = Node::parse(&Arc::from(LAYER), include_str!("defaults.toml"), &mut Diagnostics::default())
         .unwrap_or_else(|| Node::empty(&origin()));
-    forget_places(&mut node);
+    forget_places(&mut node, &origin());
     node
 });
 
@@ -38,14 +38,16 @@ pub fn of_parts() -> impl Iterator<Item = (Vec<String>, &'static Node)> {
     DEFAULTS.entries(&["where"]).filter_map(|(at, entry)| Some((split_path(at).ok()?, &entry.node)))
 }
 
-fn forget_places(node: &mut Node) {
-    node.origin = origin();
+fn forget_places(node: &mut Node, nowhere: &Origin) {
+    node.origin = nowhere.clone();
     if let super::node::NodeValue::Array(items) = &mut node.value {
-        items.iter_mut().for_each(forget_places);
+        for item in items {
+            forget_places(item, nowhere);
+        }
     }
     for entry in node.as_table_mut().into_iter().flat_map(|table| table.values_mut()) {
-        entry.key_origin = origin();
-        forget_places(&mut entry.node);
+        entry.key_origin = nowhere.clone();
+        forget_places(&mut entry.node, nowhere);
     }
 }
 

@@ -6,7 +6,7 @@ use super::draft::{Draft, Owner};
 use super::layer::is_one_value;
 use super::names;
 use super::naming;
-use super::node::{Entry, Lines, Node, NodeValue, Table, join_path};
+use super::node::{Entry, Node, NodeValue, Table, join_path};
 use super::reference::{Piece, is_template, pieces};
 
 /// From where a reference is looked at.
@@ -66,7 +66,7 @@ impl<'e, 's> Evaluation<'e, 's> {
         self.walk(node, &mut Vec::new())
     }
 
-    fn walk(&mut self, node: &Node, path: &mut Vec<String>) -> Node {
+    fn walk<'n>(&mut self, node: &'n Node, path: &mut Vec<&'n str>) -> Node {
         let value = match &node.value {
             NodeValue::String(text) if is_template(text) => {
                 if let Some(secret_key) = secret_key(text, &node.origin).filter(|_| is_one_value(path)) {
@@ -75,7 +75,7 @@ impl<'e, 's> Evaluation<'e, 's> {
                 return self.text(text, &node.origin).unwrap_or_else(|| node.clone());
             }
             NodeValue::Array(items) => {
-                path.push("*".to_owned());
+                path.push("*");
                 let items = items.iter().map(|item| self.walk(item, path)).collect();
                 path.pop();
                 NodeValue::Array(items)
@@ -83,7 +83,7 @@ impl<'e, 's> Evaluation<'e, 's> {
             NodeValue::Table(table) => {
                 let mut resolved = Table::new();
                 for (key, entry) in table {
-                    path.push(key.clone());
+                    path.push(key);
                     let node = self.walk(&entry.node, path);
                     path.pop();
                     resolved.insert(key.clone(), Entry { key_origin: entry.key_origin.clone(), node });
@@ -446,9 +446,8 @@ impl<'e, 's> Evaluation<'e, 's> {
     /// The place of `part` within the text at `origin`, where the file has it literally.
     fn narrow(&self, origin: &Origin, part: &str) -> Origin {
         let Some(text) = self.draft.stack.sources().get(&origin.file) else { return origin.clone() };
-        let within = text.get(origin.start..origin.end).and_then(|raw| raw.find(part));
-        within
-            .map_or_else(|| origin.clone(), |at| Lines::new(&origin.file, &text).origin(origin.start + at, origin.start + at + part.len()))
+        let before = text.get(origin.start..origin.end).and_then(|raw| Some(&raw[..raw.find(part)?]));
+        before.map_or_else(|| origin.clone(), |before| origin.further(before, part.len()))
     }
 }
 

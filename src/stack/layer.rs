@@ -240,15 +240,15 @@ fn leaves_of(node: &Node) -> Vec<Leaf<'_>> {
     leaves
 }
 
-fn collect<'n>(node: &'n Node, path: &mut Vec<String>, chain: &mut Vec<&'n Entry>, leaves: &mut Vec<Leaf<'n>>) {
+fn collect<'n>(node: &'n Node, path: &mut Vec<&'n str>, chain: &mut Vec<&'n Entry>, leaves: &mut Vec<Leaf<'n>>) {
     for (key, entry) in node.as_table().into_iter().flatten() {
-        path.push(key.clone());
+        path.push(key);
         chain.push(entry);
         let inner = entry.node.as_table().is_some_and(|table| !table.is_empty());
         if inner && !is_one_value(path) {
             collect(&entry.node, path, chain, leaves);
         } else {
-            leaves.push(Leaf { path: path.clone(), chain: chain.clone(), entry });
+            leaves.push(Leaf { path: path.iter().map(|key| (*key).to_owned()).collect(), chain: chain.clone(), entry });
         }
         chain.pop();
         path.pop();
@@ -256,9 +256,8 @@ fn collect<'n>(node: &'n Node, path: &mut Vec<String>, chain: &mut Vec<&'n Entry
 }
 
 /// Whether a table at this path is a value of its own that others replace as a whole: `config.DB_URL = { secret = … }`.
-pub fn is_one_value(path: &[String]) -> bool {
-    let words: Vec<&str> = path.iter().map(String::as_str).collect();
-    matches!(words[..], ["config" | "files", _] | ["init" | "sidecars", _, "config", _] | ["hooks", "before" | "after", _, "config", _])
+pub fn is_one_value(path: &[&str]) -> bool {
+    matches!(path, ["config" | "files", _] | ["init" | "sidecars", _, "config", _] | ["hooks", "before" | "after", _, "config", _])
 }
 
 fn at<'n>(node: &'n Node, path: &[String]) -> Option<&'n Node> {

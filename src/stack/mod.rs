@@ -6,6 +6,7 @@
 //! [`Sources`] → [`Stack::load`] (parsed, names checked) → [`Stack::resolve`]: per environment a draft (which service runs where, its layers
 //! laid over each other), then references, then the typed [`Resolved`] that the compiler reads.
 
+mod alike;
 mod checks;
 mod defaults;
 mod depth;

@@ -3,15 +3,12 @@
 use std::panic::resume_unwind;
 use std::thread;
 
-/// Fewer things than this for a thread cost more to hand out than to do.
-const LEAST: usize = 8;
-
 /// As much as a process's first thread has: work that goes deep goes as deep here.
 const STACK: usize = 8 << 20;
 
-/// Does `work` for each number below `count`.
-pub fn side_by_side<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(count / LEAST);
+/// Does `work` for each number below `count`; fewer than `least` for a thread cost more to hand out than to do.
+pub fn side_by_side<R: Send>(count: usize, least: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(count / least);
     if threads < 2 {
         return (0..count).map(work).collect();
     }
@@ -38,7 +35,7 @@ mod tests {
     #[test]
     fn answers_come_in_order() {
         for count in [0, 1, 7, 16, 100, 1001] {
-            assert_eq!(side_by_side(count, |number| number * 2), (0..count).map(|number| number * 2).collect::<Vec<_>>());
+            assert_eq!(side_by_side(count, 8, |number| number * 2), (0..count).map(|number| number * 2).collect::<Vec<_>>());
         }
     }
 }

@@ -7,12 +7,13 @@ use serde::de::DeserializeOwned;
 
 use crate::resource::{Diagnostic, Diagnostics, StackIdentity};
 
+use super::alike::Alike;
 use super::draft::{Draft, Owner};
 use super::evaluate::{Evaluation, Scope};
 use super::inputs::outside;
 use super::layer::{Layer, Layered};
 use super::load::Stack;
-use super::model::{Deletes, Environment, Patch, PodSecurity, StackFile, Strategy, Tenancy, Tier};
+use super::model::{Deletes, Environment, Patch, PodSecurity, Service, StackFile, Strategy, Tenancy, Tier};
 use super::node::{Node, NodeValue};
 use super::parallel::side_by_side;
 use super::resolved::{Instance, Place, PlaceKind, Provenance, Resolved, ScopedPatch};
@@ -35,7 +36,8 @@ pub fn resolve(stack: &Stack, options: &ResolveOptions) -> (Option<Resolved>, Di
     };
     let resolved = (!file.broken).then(|| {
         let draft = Draft::of(stack, (environment, &file.node), options, &mut diagnostics);
-        Resolver { draft: &draft, diagnostics: &mut diagnostics }.resolve(options)
+        let alike = Alike::of(draft.instances.values());
+        Resolver { draft: &draft, alike: &alike, diagnostics: &mut diagnostics }.resolve(options)
     });
     diagnostics.sort();
     let broken = |files: &BTreeMap<String, super::load::File>| files.values().any(|file| file.broken);
@@ -45,6 +47,7 @@ pub fn resolve(stack: &Stack, options: &ResolveOptions) -> (Option<Resolved>, Di
 
 struct Resolver<'r, 's> {
     draft: &'r Draft<'s>,
+    alike: &'r Alike,
     diagnostics: &'r mut Diagnostics,
 }
 
@@ -64,10 +67,10 @@ impl Resolver<'_, '_> {
             naming::check_namespaces(&self.draft.root, namespaces, &root_origin, self.diagnostics);
         }
 
-        let draft = self.draft;
-        let of_places = side_by_side(draft.places.len(), |place| {
+        let (draft, alike) = (self.draft, self.alike);
+        let of_places = side_by_side(draft.places.len(), 8, |place| {
             let mut diagnostics = Diagnostics::default();
-            let place = Resolver { draft, diagnostics: &mut diagnostics }.place(place);
+            let place = Resolver { draft, alike, diagnostics: &mut diagnostics }.place(place);
             (place, diagnostics)
         });
         let mut places: Vec<Place> = Vec::with_capacity(of_places.len());
@@ -201,7 +204,10 @@ impl Resolver<'_, '_> {
             return None;
         }
         self.take_files(&mut node);
-        let spec = self.decode_checked(&node, "service")?;
+        let spec = match self.alike.find(layered, &node) {
+            Some(spec) => spec,
+            None => self.decode_first(layered, &node)?,
+        };
         let origin = draft.stack.services().get(name)?.node.origin.clone();
         if let Some(tenancy) = tenancy {
             let production = draft.file().get("production").and_then(Node::as_bool) == Some(true);
@@ -211,6 +217,16 @@ impl Resolver<'_, '_> {
         }
         let instance = Instance { service: name.to_owned(), spec, origin, provenance: layered.provenance.clone(), references };
         Some((instance, node))
+    }
+
+    /// A service that is unlike those decoded so far. One that there is something to say about is told of in each place.
+    fn decode_first(&mut self, layered: &Arc<Layered>, node: &Node) -> Option<Service> {
+        let before = self.diagnostics.0.len();
+        let spec: Service = self.decode_checked(node, "service")?;
+        if self.diagnostics.0.len() == before {
+            self.alike.keep(layered, node, &spec);
+        }
+        Some(spec)
     }
 
     /// What a service needs are other services.

@@ -69,7 +69,8 @@ impl Check<'_> {
                 (None, _) => {}
             }
         }
-        let both = schema.pointer("/not/required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let both =
+            schema.get("not").and_then(|not| not.get("required")).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let both: Vec<(&str, Option<&Entry>)> = both.map(|key| (key, table.get(key))).collect();
         if let [(first, Some(one)), (second, Some(other))] = both[..] {
             let message = format!("{} says `{first}` and `{second}`, and only one of them can hold", self.shown());
