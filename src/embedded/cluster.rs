@@ -12,6 +12,7 @@ use http::{Request, Response};
 use jiff::SignedDuration;
 use kube::client::Body;
 
+use super::admit::Policies;
 use super::catalog::Catalog;
 use super::clock::Clock;
 use super::control::{self, Work};
@@ -89,6 +90,7 @@ impl EmbeddedCluster {
             catalog: Catalog::built_in().map_err(broken)?,
             schemas: Schemas::default(),
             definitions: Definitions::default(),
+            policies: Policies::default(),
             random: options.seed.map_or_else(Random::fresh, Random::seeded),
             work: Work::default(),
             now: options.clock.now(),

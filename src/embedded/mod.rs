@@ -16,6 +16,7 @@ mod admit;
 mod api;
 mod bootstrap;
 mod catalog;
+mod cel;
 mod clock;
 mod cluster;
 mod control;

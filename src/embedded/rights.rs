@@ -33,6 +33,11 @@ impl User {
         Self { name: "kubernetes-admin".to_owned(), groups: vec!["system:masters".to_owned(), "system:authenticated".to_owned()] }
     }
 
+    /// The cluster's own controllers.
+    pub fn controllers() -> Self {
+        Self { name: "system:kube-controller-manager".to_owned(), groups: vec!["system:authenticated".to_owned()] }
+    }
+
     fn is_master(&self) -> bool {
         self.groups.iter().any(|group| group == "system:masters")
     }

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+use super::admit::Policies;
 use super::catalog::Catalog;
 use super::clock::Clock;
 use super::control::Work;
@@ -34,6 +35,8 @@ pub struct State {
     pub schemas: Schemas,
     /// The custom resource definitions, ready for use.
     pub definitions: Definitions,
+    /// The admission policies that were asked.
+    pub policies: Policies,
     /// Names and uids.
     pub random: Random,
     /// What the controllers have to do.

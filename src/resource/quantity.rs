@@ -133,6 +133,17 @@ impl Quantity {
         u64::try_from(divide_up(self.nanos, NANO).max(0)).unwrap_or(u64::MAX)
     }
 
+    /// The amount, if it is a whole number.
+    pub fn whole(&self) -> Option<i64> {
+        (self.nanos % NANO == 0).then(|| i64::try_from(self.nanos / NANO).ok()).flatten()
+    }
+
+    /// The amount, as near as a float comes.
+    #[allow(clippy::cast_precision_loss, reason = "as near as it comes")]
+    pub fn approximate(&self) -> f64 {
+        self.nanos as f64 / NANO as f64
+    }
+
     /// Thousandths, rounded up; 0 for less than nothing.
     pub fn ceil_milli(&self) -> u64 {
         u64::try_from(divide_up(self.nanos, NANO / 1000).max(0)).unwrap_or(u64::MAX)

@@ -17,6 +17,8 @@ mod support;
 mod compare;
 mod kinds;
 mod known;
+mod policies;
+mod rules;
 mod sequences;
 mod wrong;
 
@@ -54,7 +56,10 @@ async fn ask(client: &kube::Client, step: &Step, namespace: &str) -> Answer {
     }
     let response = client.send(request.body(kube::client::Body::from(text.into_bytes())).unwrap()).await.unwrap();
     let code = response.status().as_u16();
-    let warnings = response.headers().get_all("warning").iter().map(|one| one.to_str().unwrap_or("?").to_owned()).collect();
+    let mut warnings: Vec<String> =
+        response.headers().get_all("warning").iter().map(|one| one.to_str().unwrap_or("?").to_owned()).collect();
+    // A real one goes through fields in no order.
+    warnings.sort();
     let bytes = response.into_body().collect_bytes().await.unwrap();
     let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes).into_owned()));
     Answer { code, warnings, body }
@@ -81,21 +86,40 @@ async fn the_embedded_cluster_answers_as_a_real_one() {
     let ours = embedded.client();
 
     let run = support::unique("o");
-    for step in sequences::prepare(&run) {
-        ask(&real, &step, "").await;
-        ask(&ours, &step, "").await;
+    let later = rules::ratcheting(&run);
+    let definitions = [sequences::prepare(&run), rules::prepare(&run), vec![later.definition.clone()], policies::prepare(&run)].concat();
+    let mut refused = Vec::new();
+    for step in &definitions {
+        for (whose, client) in [("real", &real), ("ours", &ours)] {
+            let answer = ask(client, step, "").await;
+            if answer.code != 201 {
+                refused.push(format!("{whose}: {}", answer.body["message"]));
+            }
+        }
+    }
+    assert!(refused.is_empty(), "what everything rests on is refused:\n{}", refused.join("\n"));
+    embedded.settle();
+    support::eventually("the definitions are served", || {
+        let path = format!("/apis/{run}.example.com/v1");
+        let served = plane.kubectl().args(["get", "--raw", &path]).output().unwrap();
+        let served = String::from_utf8_lossy(&served.stdout);
+        ["widgets", "ruleds", "changes", "stricts"].iter().all(|plural| served.contains(&format!("\"{plural}\"")))
+    });
+    for step in &later.before {
+        ask(&real, step, "").await;
+        ask(&ours, step, "").await;
     }
     embedded.settle();
-    support::eventually("the definition is served", || {
-        let path = format!("/apis/{run}.example.com/v1");
-        plane
-            .kubectl()
-            .args(["get", "--raw", &path])
-            .output()
-            .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("widgets"))
-    });
+    for probe in std::iter::once(later.probe).chain(policies::probes()) {
+        while ask(&real, &probe, "").await.code < 400 {
+            tokio::task::yield_now().await;
+        }
+    }
 
-    let all = sequences::all(&run);
+    let mut all = sequences::all(&run);
+    all.extend(rules::all(&run));
+    all.extend(policies::all());
+    all.push(later.after);
     assert!(all.len() >= 400, "only {} sequences", all.len());
     let only = std::env::var("SPAI_ORACLE_ONLY").ok();
     let (mut differences, mut requests, mut excused) = (Vec::new(), 0, std::collections::BTreeMap::<&str, usize>::new());
@@ -131,7 +155,7 @@ async fn the_embedded_cluster_answers_as_a_real_one() {
         }
         ask(&real, &sequences::end(), &namespace).await;
     }
-    for step in sequences::clean(&run) {
+    for step in [policies::clean(&run), sequences::clean(&run), rules::clean(&run)].concat() {
         ask(&real, &step, "").await;
     }
     println!("{} sequences, {requests} requests, {} differences; excused: {excused:?}", all.len(), differences.len());

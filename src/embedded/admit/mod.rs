@@ -2,8 +2,12 @@
 //! [`crate::admission`]; here they get what they decide on.
 
 mod addresses;
+mod asked;
+mod matching;
 mod pods;
+mod policies;
 mod quotas;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -15,6 +19,8 @@ use super::store::Place;
 use super::world::State;
 
 pub use addresses::allocate;
+pub use asked::Asked;
+pub use policies::{Policies, refused as policy_errors};
 pub use quotas::{charge, gone, quota_status};
 
 /// Namespaces that stay.
@@ -101,4 +107,26 @@ pub fn check(state: &State, resource: &Resource, object: &Value, old: Option<&Ar
         return Ok(Vec::new());
     }
     pods::check(state, resource, object, old)
+}
+
+/// Whether there is anybody to ask.
+pub fn is_asked(state: &State) -> bool {
+    policies::are_bound(state) || [webhooks::MUTATING, webhooks::VALIDATING].iter().any(|kind| state.store.all(kind).next().is_some())
+}
+
+/// Asks those that may change an object.
+///
+/// # Errors
+/// One can't be asked.
+pub fn mutate(state: &State, asked: &Asked<'_>) -> Result<(), Failure> {
+    webhooks::call(state, asked, webhooks::MUTATING)
+}
+
+/// Asks policies and webhooks. What they warn of is told.
+///
+/// # Errors
+/// One denies the write, or can't be asked.
+pub fn validate(state: &mut State, asked: &Asked<'_>, told: &mut Vec<String>) -> Result<(), Failure> {
+    policies::check(state, asked, told)?;
+    webhooks::call(state, asked, webhooks::VALIDATING)
 }

@@ -11,14 +11,17 @@ use super::{Call, Failure, FieldError, Selector};
 use crate::embedded::admit;
 use crate::embedded::catalog::Resource;
 use crate::embedded::clock::seconds;
+use crate::embedded::rights::User;
 use crate::embedded::store::{Change, Event, Place};
 use crate::embedded::world::State;
 
 const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 /// What a delete says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Options {
+    /// Who asks.
+    user: User,
     dry: bool,
     propagation: Option<String>,
     grace: Option<i64>,
@@ -28,7 +31,7 @@ pub(super) struct Options {
 
 impl Options {
     /// From the body and the query.
-    pub fn of(call: &Call) -> Result<Self, Failure> {
+    pub fn of(call: &Call, user: &User) -> Result<Self, Failure> {
         let body: Value = if call.body.is_empty() {
             Value::Null
         } else {
@@ -56,13 +59,20 @@ impl Options {
         }
         let grace = body["gracePeriodSeconds"].as_i64().or_else(|| call.query("gracePeriodSeconds")?.parse().ok());
         let conditions = &body["preconditions"];
-        Ok(Self { dry, propagation, grace, uid: text(&conditions["uid"]), version: text(&conditions["resourceVersion"]) })
+        Ok(Self {
+            user: user.clone(),
+            dry,
+            propagation,
+            grace,
+            uid: text(&conditions["uid"]),
+            version: text(&conditions["resourceVersion"]),
+        })
     }
 }
 
 /// Whether a delete doesn't say what becomes of dependents.
 pub(super) fn says_nothing(call: &Call) -> bool {
-    Options::of(call).is_ok_and(|options| options.propagation.is_none())
+    Options::of(call, &User::administrator()).is_ok_and(|options| options.propagation.is_none())
 }
 
 /// DELETE of one object.
@@ -70,13 +80,16 @@ pub(super) fn delete(state: &mut State, resource: &Arc<Resource>, place: &Place,
     let old = state.store.get(place).cloned().ok_or_else(|| Failure::not_found(resource, &place.name))?;
     admit::may_delete(resource, place)?;
     check(resource, place, &old, options)?;
+    let mut told = Vec::new();
+    admitted(state, resource, (&place.namespace, &place.name), &old, options, &mut told)?;
     let (object, gone) = begin(state, resource, place, &old, options)?;
     if gone && !answers_with_object(resource) {
         let mut details = resource.details(&place.name);
         details["uid"] = object["metadata"]["uid"].clone();
-        return Ok(Reply::json(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})));
+        let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+        return Ok(Reply { warnings: told, ..Reply::json(status) });
     }
-    Ok(Reply::json(crate::embedded::convert::out(resource, &object)))
+    Ok(Reply { warnings: told, ..Reply::json(crate::embedded::convert::out(resource, &object)) })
 }
 
 /// DELETE of all that a selector matches.
@@ -89,11 +102,12 @@ pub(super) fn delete_many(
 ) -> Result<Reply, Failure> {
     let version = state.store.version();
     let objects = state.store.at_version(&resource.storage, namespace, version).unwrap_or_default();
-    let mut items = Vec::new();
+    let (mut items, mut told) = (Vec::new(), Vec::new());
     for object in objects.into_iter().filter(|object| selector.matches(object)) {
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         let place = Place { resource: Arc::clone(&resource.storage), namespace: text("namespace"), name: text("name") };
         check(resource, &place, &object, options)?;
+        admitted(state, resource, (&place.namespace, ""), &object, options, &mut told)?;
         begin(state, resource, &place, &object, options)?;
         // As it was when it was listed.
         let mut item = Value::clone(&object);
@@ -108,7 +122,36 @@ pub(super) fn delete_many(
         metadata["continue"] = "".into();
     }
     let kind = format!("{}List", resource.kind);
-    Ok(Reply::json(json!({"kind": kind, "apiVersion": resource.api_version(), "metadata": metadata, "items": items})))
+    let list = json!({"kind": kind, "apiVersion": resource.api_version(), "metadata": metadata, "items": items});
+    Ok(Reply { warnings: told, ..Reply::json(list) })
+}
+
+/// Asks policies and webhooks about a delete. Of many at once, none is named.
+fn admitted(
+    state: &mut State,
+    resource: &Arc<Resource>,
+    (namespace, name): (&str, &str),
+    old: &Value,
+    options: &Options,
+    told: &mut Vec<String>,
+) -> Result<(), Failure> {
+    if !admit::is_asked(state) {
+        return Ok(());
+    }
+    let shown = crate::embedded::convert::out(resource, old);
+    let asked = admit::Asked {
+        resource,
+        subresource: "",
+        operation: "DELETE",
+        namespace,
+        name,
+        object: None,
+        old: Some(&shown),
+        user: &options.user,
+        dry: options.dry,
+    };
+    admit::mutate(state, &asked)?;
+    admit::validate(state, &asked, told)
 }
 
 /// Kinds whose delete answers with the object even when it is gone.

@@ -101,7 +101,7 @@ fn answer(world: &Arc<World>, call: &Call) -> Result<Reply, Failure> {
     if target.subresource.is_none() && call.method == Method::GET {
         return read(world, state, &resource, &target, call);
     }
-    let reply = written(&mut state, &resource, &target, call);
+    let reply = written(&mut state, &resource, &target, call, user);
     drop(state);
     reply
 }
@@ -128,13 +128,13 @@ fn read(
     Ok(list::answer(&page, &resource, call, &columns))
 }
 
-fn written(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &Call) -> Result<Reply, Failure> {
+fn written(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &Call, user: User) -> Result<Reply, Failure> {
     let part = match target.subresource.as_deref() {
         None => Part::Main,
         Some("status") if resource.has_status() => Part::Status,
         Some("scale") if scale::is_scaled(resource) => Part::Scale,
         Some("finalize") if resource.is("", "Namespace") => Part::Finalize,
-        Some(other) => return special(state, resource, target, call, other),
+        Some(other) => return special(state, resource, target, call, &user, other),
     };
     let verb = match call.method {
         Method::POST => "create",
@@ -159,7 +159,7 @@ fn written(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &
     }
     let namespace = target.namespace.as_deref();
     if call.method == Method::DELETE {
-        let options = delete::Options::of(call)?;
+        let options = delete::Options::of(call, &user)?;
         let Some(name) = &target.name else {
             let selector = list::selector(resource, target, call)?;
             return delete::delete_many(state, resource, namespace, &selector, &options);
@@ -181,20 +181,22 @@ fn written(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &
         resource: Arc::clone(resource),
         part,
         manager,
+        user,
         dry: call.dry_run()?,
         validation: Validation::of(call)?,
         warnings: Vec::new(),
         internal: false,
+        admitted: false,
         state,
     };
     let place = write.place(namespace, target.name.as_deref().unwrap_or_default());
     let form = table::wanted(call);
-    let (object, created) = match (call.method.as_str(), &write.part) {
+    let outcome = match (call.method.as_str(), &write.part) {
         ("GET", Part::Scale) => return scale::get(&write, &place),
         ("GET", _) => return list::get(write.state, resource, target, call),
         ("POST", _) => {
             let (body, doubled) = body(call, resource)?;
-            (write.create(namespace, body, &doubled)?, true)
+            write.create(namespace, body, &doubled).map(|object| (object, true))
         }
         ("PUT", Part::Scale) => {
             let (body, _) = body(call, resource)?;
@@ -202,7 +204,7 @@ fn written(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &
         }
         ("PUT", _) => {
             let (body, doubled) = body(call, resource)?;
-            write.replace(&place, body, &doubled)?
+            write.replace(&place, body, &doubled)
         }
         (_, Part::Scale) => {
             let patch = patch_of(call, resource)?;
@@ -210,10 +212,15 @@ fn written(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &
         }
         _ => {
             let patch = patch_of(call, resource)?;
-            write.patch(&place, patch)?
+            write.patch(&place, patch)
         }
     };
     let warnings = std::mem::take(&mut write.warnings);
+    let (object, created) = match outcome {
+        Ok(written) => written,
+        // What was to be told is told with a refusal, too.
+        Err(failure) => return Ok(Reply { warnings, ..Reply::from(failure) }),
+    };
     let object = convert::out(resource, &object);
     let content = match form {
         Some(form) => form.single(write.state, resource, &object, call),
@@ -237,7 +244,7 @@ fn notes(call: &Call) -> Option<String> {
 }
 
 /// What isn't reading and writing of objects.
-fn special(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &Call, sub: &str) -> Result<Reply, Failure> {
+fn special(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &Call, user: &User, sub: &str) -> Result<Reply, Failure> {
     let name = target.name.as_deref().unwrap_or_default();
     let place = crate::embedded::store::Place {
         resource: Arc::clone(&resource.storage),
@@ -253,7 +260,7 @@ fn special(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &
     match (resource.kind.as_str(), sub) {
         ("Pod", "eviction") if call.method == Method::POST => {
             crate::embedded::control::may_evict(state, &place)?;
-            let options = delete::Options::of(call)?;
+            let options = delete::Options::of(call, user)?;
             delete::delete(state, resource, &place, &options)?;
             Ok(Reply::json(serde_json::json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}))
                 .code(201))

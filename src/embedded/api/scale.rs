@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer::Reply;
 use super::patch::{json_patch, merge_patch};
-use super::write::Patch;
+use super::write::{Admission, Patch};
 use super::{Failure, FieldError, Part, Write};
 use crate::embedded::catalog::Resource;
 use crate::embedded::store::Place;
@@ -133,7 +133,10 @@ fn set(
         }
     }
     // It changes what is wanted: generations and rules are those of the object itself.
-    write.part = Part::Main;
+    let was = show(old, paths);
+    write.admit(Admission::Mutating, Some(scale), Some(&was))?;
+    write.admit(Admission::Validating, Some(scale), Some(&was))?;
+    (write.part, write.admitted) = (Part::Main, true);
     let object = write.change(place, old, object)?;
     Ok(Reply::json(show(&object, paths)))
 }

@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 
 use super::patch::{json_patch, merge_patch, strategic_merge};
 use super::{Call, Failure, FieldError};
-use crate::embedded::admit;
+use crate::embedded::admit::{self, Asked};
 use crate::embedded::catalog::Resource;
 use crate::embedded::clock::seconds;
 use crate::embedded::convert;
+use crate::embedded::crd;
 use crate::embedded::fields::{self, Owner};
+use crate::embedded::rights::User;
 use crate::embedded::rules;
 use crate::embedded::store::{Change, Event, Place};
 use crate::embedded::typed;
@@ -65,6 +67,15 @@ impl Validation {
     }
 }
 
+/// When policies and webhooks are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// While an object may still be changed.
+    Mutating,
+    /// When it is as it will be.
+    Validating,
+}
+
 /// A patch's kind and content.
 #[derive(Clone, Debug)]
 pub enum Patch {
@@ -91,8 +102,10 @@ pub struct Write<'s> {
     pub resource: Arc<Resource>,
     /// Which part.
     pub part: Part,
-    /// As whom.
+    /// As which manager of fields.
     pub manager: String,
+    /// Who asks.
+    pub user: User,
     /// Asks only what would happen.
     pub dry: bool,
     /// Unknown fields.
@@ -101,13 +114,17 @@ pub struct Write<'s> {
     pub warnings: Vec<String>,
     /// By the cluster itself: what it makes isn't checked again.
     pub internal: bool,
+    /// Whether policies were asked already, about what a subresource shows.
+    pub admitted: bool,
 }
 
 impl<'s> Write<'s> {
     /// A write by one of the cluster's own controllers.
     pub fn internal(state: &'s mut State, resource: Arc<Resource>, part: Part, manager: &str) -> Self {
         let manager = manager.to_owned();
-        Self { state, resource, part, manager, dry: false, validation: Validation::Ignore, warnings: Vec::new(), internal: true }
+        let user = User::controllers();
+        let validation = Validation::Ignore;
+        Self { state, resource, part, manager, user, dry: false, validation, warnings: Vec::new(), internal: true, admitted: false }
     }
 
     /// The place of an object of this resource.
@@ -465,16 +482,19 @@ impl<'s> Write<'s> {
         }
         object["metadata"]["uid"] = self.state.random.uid().into();
         object["metadata"]["creationTimestamp"] = seconds(self.state.now).into();
+        self.admit(Admission::Mutating, Some(&object), None)?;
         admit::fill_in(self.state, &resource, &mut object, None)?;
         rules::prepare_create(&resource, &mut object);
         admit::allocate(self.state, &resource, &mut object, None)?;
         if !self.internal {
             let mut errors = rules::validate_metadata(&resource, &object);
             errors.extend(rules::validate(&resource, &object));
+            errors.extend(expression_errors(&resource, &object));
             refuse(&resource, &name, &errors)?;
-            self.state.definitions.validate(&resource, &object, None)?;
+            self.state.definitions.validate(&resource, &object, None, &mut self.warnings)?;
             self.warnings.extend(rules::warnings(&resource, &object));
         }
+        self.admit(Admission::Validating, Some(&object), None)?;
         let admitted = admit::check(self.state, &resource, &object, None)?;
         self.warnings.extend(admitted);
         if self.state.store.get(&place).is_some() {
@@ -495,6 +515,7 @@ impl<'s> Write<'s> {
             }
         }
         rules::prepare_update(&resource, &self.part, old, &mut object);
+        self.admit(Admission::Mutating, Some(&object), Some(old))?;
         admit::fill_in(self.state, &resource, &mut object, Some(old))?;
         if self.part == Part::Main {
             admit::allocate(self.state, &resource, &mut object, Some(old))?;
@@ -505,11 +526,13 @@ impl<'s> Write<'s> {
             if self.part == Part::Main {
                 errors.extend(rules::validate_update(&resource, old, &object));
                 errors.extend(rules::validate(&resource, &object));
+                errors.extend(expression_errors(&resource, &object));
             }
             refuse(&resource, &place.name, &errors)?;
-            self.state.definitions.validate(&resource, &object, Some(old))?;
+            self.state.definitions.validate(&resource, &object, Some(old), &mut self.warnings)?;
         }
         object["metadata"]["resourceVersion"] = meta["resourceVersion"].clone();
+        self.admit(Admission::Validating, Some(&object), Some(old))?;
         if fields::same_but_times(old, &mut object) {
             return Ok(Arc::clone(old));
         }
@@ -522,6 +545,33 @@ impl<'s> Write<'s> {
             return super::remove_now(self.state, place, Some(object))?.ok_or_else(|| Failure::not_found(&resource, &place.name));
         }
         self.put(place, object)
+    }
+
+    /// Asks policies and webhooks about a write.
+    pub(super) fn admit(&mut self, stage: Admission, object: Option<&Value>, old: Option<&Value>) -> Result<(), Failure> {
+        if self.admitted || !admit::is_asked(self.state) {
+            return Ok(());
+        }
+        let resource = Arc::clone(&self.resource);
+        let shown = |object: Option<&Value>| object.map(|object| convert::out(&resource, object));
+        let (object, old) = if self.part == Part::Scale { (object.cloned(), old.cloned()) } else { (shown(object), shown(old)) };
+        let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+        let meta = &object.as_ref().or(old.as_ref()).unwrap_or(&Value::Null)["metadata"];
+        let asked = Asked {
+            resource: &resource,
+            subresource: self.part.subresource(),
+            operation,
+            namespace: meta["namespace"].as_str().unwrap_or_default(),
+            name: meta["name"].as_str().unwrap_or_default(),
+            object: object.as_ref(),
+            old: old.as_ref(),
+            user: &self.user,
+            dry: self.dry,
+        };
+        match stage {
+            Admission::Mutating => admit::mutate(self.state, &asked),
+            Admission::Validating => admit::validate(self.state, &asked, &mut self.warnings),
+        }
     }
 
     fn check_preconditions(&self, place: &Place, old: &Value, object: &Value) -> Result<(), Failure> {
@@ -544,6 +594,15 @@ impl<'s> Write<'s> {
             return Ok(Arc::new(object));
         }
         put(self.state, place, object)
+    }
+}
+
+/// Expressions that can't be compiled.
+fn expression_errors(resource: &Resource, object: &Value) -> Vec<FieldError> {
+    match (resource.group.as_str(), resource.kind.as_str()) {
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => crd::refused(object),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => admit::policy_errors(object),
+        _ => Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::rules::Rules;
 use super::structural::{complete, prune};
 use super::validate;
 use crate::embedded::api::{Failure, FieldError};
@@ -22,6 +23,8 @@ pub struct Definitions {
 struct Known {
     crd: Arc<Value>,
     definition: Definition,
+    /// By version.
+    rules: BTreeMap<String, Rules>,
 }
 
 impl Known {
@@ -39,7 +42,14 @@ impl Definitions {
             // One that can't be read was refused when it was made.
             let Ok(definition) = Definition::read(&crd) else { continue };
             let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            self.known.insert(name, Known { crd, definition });
+            let versions = crd["spec"]["versions"].as_array().into_iter().flatten();
+            let rules = versions.filter_map(|version| {
+                // What can't be compiled was refused when it was made, too.
+                let rules = Rules::of(&version["schema"]["openAPIV3Schema"], "", &mut Vec::new())?;
+                Some((version["name"].as_str()?.to_owned(), rules))
+            });
+            let rules = rules.collect();
+            self.known.insert(name, Known { crd, definition, rules });
         }
     }
 
@@ -93,11 +103,11 @@ impl Definitions {
         Ok(unknown)
     }
 
-    /// What the definition's rules say.
+    /// What the definition's schema and rules say. What is as wrong as it was before is only told.
     ///
     /// # Errors
     /// [`Failure::invalid`] with all that is wrong.
-    pub fn validate(&self, resource: &Resource, object: &Value, old: Option<&Arc<Value>>) -> Result<(), Failure> {
+    pub fn validate(&self, resource: &Resource, object: &Value, old: Option<&Arc<Value>>, told: &mut Vec<String>) -> Result<(), Failure> {
         let schema = self.schema(resource);
         if schema.is_null() {
             return Ok(());
@@ -114,6 +124,15 @@ impl Definitions {
                     errors.push(FieldError::invalid(path, &json!(0), &detail));
                 }
                 _ => {}
+            }
+        }
+        if let Some(rules) = self.of(resource).and_then(|known| known.rules.get(&resource.version)) {
+            if errors.iter().any(is_blocking) {
+                errors.push(FieldError::invalid("<nil>", &Value::Null, UNCHECKED));
+            } else {
+                let verdict = rules.check(object, old.map(|old| &**old));
+                errors.extend(verdict.errors);
+                told.extend(verdict.warnings);
             }
         }
         if errors.is_empty() {
@@ -208,6 +227,33 @@ impl Definitions {
             json!({"openapi": "3.0.0", "info": {"title": "Kubernetes CRD Swagger", "version": "v0.1.0"}, "paths": paths, "components": {"schemas": schemas}}),
         )
     }
+}
+
+const UNCHECKED: &str =
+    "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+
+/// Whether an object is too broken for rules to look at it.
+fn is_blocking(error: &FieldError) -> bool {
+    let reasons = ["FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"];
+    reasons.contains(&error.reason)
+}
+
+/// What a definition is refused for: rules that can't be compiled.
+pub fn refused(crd: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let versions = crd["spec"]["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let schema = |version: &Value| version["schema"]["openAPIV3Schema"].clone();
+    // Versions that have one schema have it in one place, for the server.
+    if let [first, rest @ ..] = versions
+        && rest.iter().all(|version| schema(version) == schema(first))
+    {
+        Rules::of(&schema(first), "spec.validation.openAPIV3Schema", &mut errors);
+        return errors;
+    }
+    for (index, version) in versions.iter().enumerate() {
+        Rules::of(&schema(version), &format!("spec.versions[{index}].schema.openAPIV3Schema"), &mut errors);
+    }
+    errors
 }
 
 fn metadata() -> Value {

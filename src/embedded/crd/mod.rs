@@ -1,9 +1,10 @@
 //! Custom resource definitions: what they define is served like anything else, with their own types, defaults and rules.
 
 mod definitions;
+mod rules;
 mod serve;
 mod structural;
 mod validate;
 
-pub use definitions::Definitions;
+pub use definitions::{Definitions, refused};
 pub use serve::{establish, place, served};

@@ -4,14 +4,17 @@ use serde_json::Value;
 
 use crate::embedded::api::FieldError;
 
-/// What is wrong with an object.
-pub(super) fn validate(schema: &Value, object: &Value, _old: Option<&Value>) -> Vec<FieldError> {
+/// What is wrong with an object. What is as it was before may stay, however wrong it is now.
+pub(super) fn validate(schema: &Value, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    walk(schema, object, "", &mut errors, true);
+    walk(schema, object, old, "", &mut errors, true);
     errors
 }
 
-fn walk(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>, is_object: bool) {
+fn walk(schema: &Value, value: &Value, old: Option<&Value>, path: &str, errors: &mut Vec<FieldError>, is_object: bool) {
+    if old == Some(value) {
+        return;
+    }
     if value.is_null() && schema["nullable"] == true {
         return;
     }
@@ -50,7 +53,7 @@ fn walk(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>,
             }
             doubles(schema, items, path, errors);
             for (index, item) in items.iter().enumerate() {
-                walk(&schema["items"], item, &format!("{path}[{index}]"), errors, false);
+                walk(&schema["items"], item, counterpart(schema, item, old), &format!("{path}[{index}]"), errors, false);
             }
         }
         Value::Object(map) => {
@@ -72,19 +75,29 @@ fn walk(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>,
                 }
             }
             for (name, one) in map {
+                let old = old.and_then(|old| old.get(name));
                 if is_object && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
                     continue;
                 }
                 let of = &schema["properties"][name];
                 if !of.is_null() {
-                    walk(of, one, &below(path, name), errors, false);
+                    walk(of, one, old, &below(path, name), errors, false);
                 } else if schema["additionalProperties"].is_object() {
-                    walk(&schema["additionalProperties"], one, &below(path, name), errors, false);
+                    walk(&schema["additionalProperties"], one, old, &below(path, name), errors, false);
                 }
             }
         }
         _ => {}
     }
+}
+
+/// What an item of a keyed list was before.
+fn counterpart<'o>(schema: &Value, item: &Value, old: Option<&'o Value>) -> Option<&'o Value> {
+    if schema["x-kubernetes-list-type"] != "map" {
+        return None;
+    }
+    let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"].as_array()?.iter().filter_map(Value::as_str).collect();
+    old?.as_array()?.iter().find(|before| keys.iter().all(|key| before[key] == item[key]))
 }
 
 fn string(schema: &Value, text: &str, path: &str, errors: &mut Vec<FieldError>) {

@@ -1,7 +1,7 @@
 //! What a server decides about an object beside its types: names, what is required, what can't change, what it fills in.
 
 mod metadata;
-mod names;
+pub mod names;
 mod strategy;
 mod validate;
 

@@ -126,6 +126,12 @@ pub fn prepare_create(resource: &Resource, object: &mut Value) {
         }
         ("", "Pod") => object["status"] = json!({"phase": "Pending", "qosClass": quality(object)}),
         ("", "PersistentVolumeClaim") => object["status"] = json!({"phase": "Pending"}),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => object["status"] = json!({}),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            let versions = object["spec"]["versions"].as_array().into_iter().flatten();
+            let stored: Vec<Value> = versions.filter(|version| version["storage"] == true).map(|version| version["name"].clone()).collect();
+            object["status"] = json!({"acceptedNames": {"kind": "", "plural": ""}, "conditions": null, "storedVersions": stored});
+        }
         ("", "PersistentVolume") => {
             object["status"] = json!({"phase": "Pending", "lastPhaseTransitionTime": object["metadata"]["creationTimestamp"]});
         }

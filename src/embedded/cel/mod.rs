@@ -1,0 +1,19 @@
+//! CEL, the language of the rules in definitions and policies: compiled as the server compiles it (parsed, and checked against the
+//! types that are declared), and evaluated.
+//!
+//! The grammar is the `cel` crate's. Types, functions and evaluation are here, because a server refuses a rule whose types don't
+//! fit, and has functions and types of its own: one table in [`functions`] says what there is, to the checker and to the evaluator.
+//! What isn't in it can't be compiled, so that no rule passes for want of understanding it.
+
+mod check;
+mod declared;
+mod eval;
+mod functions;
+mod program;
+mod types;
+mod value;
+
+pub use declared::declare;
+pub use program::{Environment, Program, compile};
+pub use types::Type;
+pub use value::Value;

@@ -1,0 +1,389 @@
+//! The rules of a definition (`x-kubernetes-validations`): compiled with it, and held against its objects.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::embedded::api::FieldError;
+use crate::embedded::cel::{Environment, Program, Type, Value, compile, declare};
+
+const EXTENSION: &str = "x-kubernetes-validations";
+
+/// The rules of a schema, and of what is below it.
+#[derive(Debug)]
+pub struct Rules {
+    /// What the schema says its values are: `object`, `string`.
+    shown: String,
+    of: Type,
+    rules: Vec<Rule>,
+    fields: BTreeMap<String, Rules>,
+    /// Of the items of a list, or the values of a map.
+    each: Option<Box<Rules>>,
+    /// By which fields items of a list are known again; None: they aren't.
+    keys: Option<Vec<String>>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    text: String,
+    program: Program,
+    message: Option<String>,
+    message_program: Option<Program>,
+    reason: Option<String>,
+    /// Below which field it is told.
+    path: Option<String>,
+    uses_old: bool,
+    old_is_optional: bool,
+}
+
+/// What rules found.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// What refuses the object.
+    pub errors: Vec<FieldError>,
+    /// What is as wrong as it was before: told, and let be.
+    pub warnings: Vec<String>,
+}
+
+impl Rules {
+    /// The rules of a schema; None: it has none. What can't be compiled is noted, at its place below `path`.
+    pub fn of(schema: &Json, path: &str, errors: &mut Vec<FieldError>) -> Option<Self> {
+        if !has_rules(schema) {
+            return None;
+        }
+        let of = declare(schema, true, "object")?;
+        read(schema, of, &Place { path: path.to_owned(), uncorrelatable: None }, errors)
+    }
+
+    /// Holds an object against the rules.
+    pub fn check(&self, object: &Json, old: Option<&Json>) -> Verdict {
+        let mut verdict = Verdict::default();
+        self.walk(object, old, false, "", &mut verdict);
+        verdict
+    }
+
+    /// `is_same`: what is around it is as it was.
+    fn walk(&self, value: &Json, old: Option<&Json>, is_same: bool, path: &str, verdict: &mut Verdict) {
+        if value.is_null() {
+            return;
+        }
+        let old = old.filter(|old| !old.is_null());
+        let is_same = old.map_or(is_same, |old| old == value);
+        for rule in &self.rules {
+            self.hold(rule, value, old, is_same, path, verdict);
+        }
+        match value {
+            Json::Array(items) => {
+                let Some(each) = &self.each else { return };
+                for (index, item) in items.iter().enumerate() {
+                    let before = old.and_then(|old| self.counterpart(item, old));
+                    each.walk(item, before, is_same, &format!("{path}[{index}]"), verdict);
+                }
+            }
+            Json::Object(map) => {
+                for (name, one) in map {
+                    let before = old.and_then(|old| old.get(name));
+                    if let Some(rules) = self.fields.get(name) {
+                        rules.walk(one, before, is_same, &below(path, name), verdict);
+                    } else if let Some(each) = &self.each {
+                        each.walk(one, before, is_same, &format!("{path}[{name}]"), verdict);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What an item of a keyed list was before.
+    fn counterpart<'o>(&self, item: &Json, old: &'o Json) -> Option<&'o Json> {
+        let keys = self.keys.as_ref()?;
+        old.as_array()?.iter().find(|before| keys.iter().all(|key| before[key] == item[key]))
+    }
+
+    fn hold(&self, rule: &Rule, value: &Json, old: Option<&Json>, is_same: bool, path: &str, verdict: &mut Verdict) {
+        let mut variables = vec![("self", Value::read(value, &self.of))];
+        if rule.uses_old {
+            let old = old.map(|old| Value::read(old, &self.of));
+            match (old, rule.old_is_optional) {
+                (old, true) => variables.push(("oldSelf", Value::optional(old))),
+                (Some(old), false) => variables.push(("oldSelf", old)),
+                // About a change, where there is none.
+                (None, false) => return,
+            }
+        }
+        let here = if path.is_empty() { "<nil>" } else { path };
+        let error = match rule.program.run(&variables) {
+            Ok(Value::Bool(true)) => return,
+            Err(why) => {
+                let detail = if why.starts_with("no such overload") {
+                    format!(
+                        "'{why}': call arguments did not match a supported operator, function or macro signature for rule: {}",
+                        rule.name()
+                    )
+                } else {
+                    format!("{why} evaluating rule: {}", rule.name())
+                };
+                verdict.errors.push(self.refusal(None, here, None, &detail));
+                return;
+            }
+            Ok(_) => {
+                let at = match &rule.path {
+                    Some(below) if path.is_empty() => below.clone(),
+                    Some(below) => format!("{path}.{below}"),
+                    None => here.to_owned(),
+                };
+                self.refusal(rule.reason.as_deref(), &at, Some(value), &rule.words(&variables))
+            }
+        };
+        if is_same && !rule.uses_old {
+            verdict.warnings.push(format!("{}: {}", error.field, error.message));
+        } else {
+            verdict.errors.push(error);
+        }
+    }
+
+    /// `value`: what the rule was about. Lists and maps aren't shown, and of what can't be told only the type is.
+    fn refusal(&self, reason: Option<&str>, path: &str, value: Option<&Json>, detail: &str) -> FieldError {
+        let shown = value.map_or_else(
+            || Some(Json::from(self.shown.as_str())),
+            |value| (!value.is_object() && !value.is_array()).then(|| value.clone()),
+        );
+        match (reason, shown) {
+            (Some("FieldValueForbidden"), _) => FieldError::forbidden(path, detail),
+            (Some("FieldValueRequired"), _) => FieldError::required(path, detail),
+            (Some("FieldValueDuplicate"), Some(shown)) => FieldError::duplicate(path, &shown),
+            (Some("FieldValueDuplicate"), None) => {
+                FieldError { reason: "FieldValueDuplicate", field: path.to_owned(), message: "Duplicate value".to_owned() }
+            }
+            (_, Some(shown)) => FieldError::invalid(path, &shown, detail),
+            (_, None) => FieldError { reason: "FieldValueInvalid", field: path.to_owned(), message: format!("Invalid value: {detail}") },
+        }
+    }
+}
+
+impl Rule {
+    /// What it is called in messages.
+    fn name(&self) -> &str {
+        self.message.as_deref().unwrap_or(&self.text).trim()
+    }
+
+    /// What is told when it doesn't hold.
+    fn words(&self, variables: &[(&str, Value)]) -> String {
+        if let Some(program) = &self.message_program
+            && let Ok(Value::String(text)) = program.run(variables)
+            && !text.trim().is_empty()
+            && !text.contains('\n')
+        {
+            return text.trim().to_owned();
+        }
+        match &self.message {
+            Some(message) => message.trim().to_owned(),
+            None => format!("failed rule: {}", self.name()),
+        }
+    }
+}
+
+/// Whether a schema has rules anywhere.
+fn has_rules(schema: &Json) -> bool {
+    match schema {
+        Json::Object(map) => map.iter().any(|(key, value)| (key == EXTENSION && value.is_array()) || has_rules(value)),
+        Json::Array(items) => items.iter().any(has_rules),
+        _ => false,
+    }
+}
+
+/// Where a schema stands in its definition.
+struct Place {
+    path: String,
+    /// The list around it whose items can't be known again, if there is one.
+    uncorrelatable: Option<String>,
+}
+
+impl Place {
+    fn below(&self, part: &str) -> Self {
+        Self { path: format!("{}.{part}", self.path), uncorrelatable: self.uncorrelatable.clone() }
+    }
+}
+
+fn read(schema: &Json, of: Type, place: &Place, errors: &mut Vec<FieldError>) -> Option<Rules> {
+    let mut found = Vec::new();
+    for (index, rule) in schema[EXTENSION].as_array().into_iter().flatten().enumerate() {
+        let at = format!("{}.{EXTENSION}[{index}]", place.path);
+        found.extend(read_rule(rule, schema, &of, place, &at, errors));
+    }
+    let embedded = |schema: &Json| schema["x-kubernetes-embedded-resource"] == true;
+    let mut fields = BTreeMap::new();
+    for (name, below) in schema["properties"].as_object().into_iter().flatten() {
+        let Some(of) = declare(below, embedded(below), name) else { continue };
+        if let Some(rules) = read(below, of, &place.below(&format!("properties[{name}]")), errors) {
+            fields.insert(name.clone(), rules);
+        }
+    }
+    let keyed = schema["x-kubernetes-list-type"] == "map";
+    let mut each = None;
+    for (part, is_list) in [("items", true), ("additionalProperties", false)] {
+        let below = &schema[part];
+        if below.is_object()
+            && let Some(of) = declare(below, embedded(below), part)
+        {
+            let mut inner = place.below(part);
+            if is_list && !keyed {
+                inner.uncorrelatable.get_or_insert_with(|| place.path.clone());
+            }
+            each = each.or(read(below, of, &inner, errors).map(Box::new));
+        }
+    }
+    for junction in ["allOf", "anyOf", "oneOf"] {
+        for (index, inner) in schema[junction].as_array().into_iter().flatten().enumerate() {
+            misplaced(inner, &format!("{}.{junction}[{index}]", place.path), errors);
+        }
+    }
+    misplaced(&schema["not"], &format!("{}.not", place.path), errors);
+    if found.is_empty() && fields.is_empty() && each.is_none() {
+        return None;
+    }
+    let keys = keyed.then(|| {
+        let keys = schema["x-kubernetes-list-map-keys"].as_array();
+        keys.into_iter().flatten().filter_map(|key| key.as_str().map(str::to_owned)).collect()
+    });
+    let shown = schema["type"].as_str().unwrap_or_default().to_owned();
+    Some(Rules { shown, of, rules: found, fields, each, keys })
+}
+
+/// Rules stand where the types do, and not in what only narrows them.
+fn misplaced(schema: &Json, path: &str, errors: &mut Vec<FieldError>) {
+    if schema[EXTENSION].is_array() {
+        errors.push(FieldError::forbidden(format!("{path}.{EXTENSION}"), "must be empty to be structural"));
+    }
+    for (name, below) in schema["properties"].as_object().into_iter().flatten() {
+        misplaced(below, &format!("{path}.properties[{name}]"), errors);
+    }
+    for part in ["items", "additionalProperties", "not"] {
+        if schema[part].is_object() {
+            misplaced(&schema[part], &format!("{path}.{part}"), errors);
+        }
+    }
+}
+
+fn read_rule(rule: &Json, typed: &Json, of: &Type, place: &Place, at: &str, errors: &mut Vec<FieldError>) -> Option<Rule> {
+    let before = errors.len();
+    let given = |field: &str| rule[field].as_str().filter(|text| !text.is_empty());
+    let text = given("rule").unwrap_or_default();
+    if text.trim().is_empty() {
+        errors.push(FieldError::required(format!("{at}.rule"), "rule is not specified"));
+    }
+    match given("message") {
+        Some(message) if message.trim().is_empty() => {
+            errors.push(FieldError::invalid(format!("{at}.message"), &message.into(), "must be non-empty if specified"));
+        }
+        Some(message) if message.trim().contains('\n') => {
+            errors.push(FieldError::invalid(format!("{at}.message"), &message.into(), "must not contain line breaks"));
+        }
+        None if text.trim().contains('\n') => {
+            errors.push(FieldError::required(format!("{at}.message"), "message must be specified if rule contains line breaks"));
+        }
+        _ => {}
+    }
+    let message_text = given("messageExpression");
+    if message_text.is_some_and(|text| text.trim().is_empty()) {
+        errors.push(FieldError::required(format!("{at}.messageExpression"), "messageExpression must be non-empty if specified"));
+    }
+    let reasons = ["FieldValueRequired", "FieldValueForbidden", "FieldValueInvalid", "FieldValueDuplicate"];
+    if let Some(reason) = given("reason").filter(|reason| !reasons.contains(reason)) {
+        let mut known = reasons;
+        known.sort_unstable();
+        errors.push(FieldError::unsupported(format!("{at}.reason"), &reason.into(), &known));
+    }
+    let path = given("fieldPath").and_then(|text| match field_path(typed, text) {
+        Some(path) => Some(path),
+        None => {
+            errors.push(FieldError::invalid(format!("{at}.fieldPath"), &text.into(), "must be a valid path"));
+            None
+        }
+    });
+    if errors.len() > before {
+        return None;
+    }
+    let old_is_optional = rule["optionalOldSelf"] == true;
+    let old = if old_is_optional { Type::optional(of.clone()) } else { of.clone() };
+    let environment = Environment::of([("self", of.clone()), ("oldSelf", old)]);
+    let compiled = |field: &str, text: &str, wanted: &Type, what: &str, errors: &mut Vec<FieldError>| {
+        let detail = match compile(text, &environment) {
+            Ok(program) if program.gives == *wanted => return Some(program),
+            Ok(_) => format!("{}must evaluate to a {wanted}", if what.is_empty() { "cel expression " } else { what }),
+            Err(why) => format!("{what}{why}"),
+        };
+        let message = format!("Invalid value: {}: {detail}", as_go(rule));
+        errors.push(FieldError { reason: "FieldValueInvalid", field: format!("{at}.{field}"), message });
+        None
+    };
+    let program = compiled("rule", text, &Type::Bool, "", errors)?;
+    let uses_old = program.names.contains("oldSelf");
+    if let Some(list) = place.uncorrelatable.as_ref().filter(|_| uses_old) {
+        let detail = format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {list}");
+        errors.push(FieldError::invalid(format!("{at}.rule"), &text.into(), &detail));
+        return None;
+    }
+    let message_program = match message_text {
+        Some(text) => Some(compiled("messageExpression", text, &Type::String, "messageExpression ", errors)?),
+        None => None,
+    };
+    Some(Rule {
+        text: text.to_owned(),
+        program,
+        message: given("message").map(str::to_owned),
+        message_program,
+        reason: given("reason").map(str::to_owned),
+        path,
+        uses_old,
+        old_is_optional,
+    })
+}
+
+/// A rule as the server's own type shows it.
+fn as_go(rule: &Json) -> String {
+    let text = |field: &str| Json::from(rule[field].as_str().unwrap_or_default()).to_string();
+    let shown = format!(
+        "{{\"Rule\":{},\"Message\":{},\"MessageExpression\":{},\"Reason\":{},\"FieldPath\":{},\"OptionalOldSelf\":{}}}",
+        text("rule"),
+        text("message"),
+        text("messageExpression"),
+        rule["reason"],
+        text("fieldPath"),
+        rule["optionalOldSelf"]
+    );
+    shown.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")
+}
+
+/// A path of a rule (`.a.b`, `.a['b.c']`), as errors write it.
+fn field_path(schema: &Json, text: &str) -> Option<String> {
+    let mut rest = text;
+    let mut at = schema;
+    let mut path = String::new();
+    while !rest.is_empty() {
+        let name;
+        if let Some(quoted) = rest.strip_prefix("['") {
+            let (inside, after) = quoted.split_once("']")?;
+            (name, rest) = (inside, after);
+        } else if let Some(plain) = rest.strip_prefix('.') {
+            let end = plain.find(['.', '[']).unwrap_or(plain.len());
+            (name, rest) = plain.split_at(end);
+        } else {
+            return None;
+        }
+        if let Some(of) = at["properties"].get(name) {
+            path = below(&path, name);
+            at = of;
+        } else if at["additionalProperties"].is_object() {
+            path = format!("{path}[{name}]");
+            at = &at["additionalProperties"];
+        } else {
+            return None;
+        }
+    }
+    Some(path)
+}
+
+fn below(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
