@@ -170,7 +170,8 @@ async fn faults_strike_as_often_as_was_asked_for() {
     let cluster = over(&embedded);
     let config = object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "default"}}));
     let manager = FieldManager("t".to_owned());
-    let fault = |mishap: Mishap| Fault { method: Some(http::Method::POST), path: "configmaps".to_owned(), after: 0, times: 1, mishap };
+    let fault =
+        |mishap: Mishap| Fault { method: Some(http::Method::POST), path: "configmaps".to_owned(), after: 0, times: 1, share: 1.0, mishap };
     embedded.faults(|faults| faults.add(fault(Mishap::webhook("w.example", "no"))));
     let refused = cluster.create(&config, &manager).await;
     assert!(matches!(&refused, Err(ClusterError::Forbidden { message }) if message.contains("w.example")), "{refused:?}");
@@ -180,7 +181,7 @@ async fn faults_strike_as_often_as_was_asked_for() {
     assert!(cluster.get(&config.key()).await.unwrap().is_some(), "it was carried out");
     // A 429 passes by itself.
     embedded.faults(|faults| {
-        faults.add(Fault { method: None, path: "configmaps/x".to_owned(), after: 0, times: 1, mishap: Mishap::code(429) });
+        faults.add(Fault { method: None, path: "configmaps/x".to_owned(), after: 0, times: 1, share: 1.0, mishap: Mishap::code(429) });
     });
     assert!(cluster.get(&config.key()).await.unwrap().is_some());
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::embedded::Trouble;
 use crate::stack::model::Strategy;
 
 const AFTER: &str = "\
@@ -586,6 +587,12 @@ pub(super) enum Cluster {
         /// The file for the kubeconfig; with the cluster's data if not given
         #[arg(long, value_name = "FILE")]
         kubeconfig_out: Option<PathBuf>,
+        /// What is to go wrong, to see what clients do then; again and again for more:
+        /// latency=TIME, 409, 429, 500, 503, 504, reset (before the request is carried out) or lost-answer (after), each =SHARE
+        /// of the requests (429=0.1: every tenth), webhook=NAME (refuses); all with :VERB behind (get, create, update, patch,
+        /// delete) for requests of one kind alone; never-ready=NAME for the pods of what has this name
+        #[arg(long, value_name = "FAULT")]
+        fault: Vec<Trouble>,
     },
     /// Empties the embedded cluster; asks first
     #[command(after_help = "Example:\n  spai cluster reset stacks/hello -e development")]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::embedded::Trouble;
 use crate::embedded::serve::Server;
 use crate::engine::embedded as engine;
 use crate::report;
@@ -19,12 +20,12 @@ use super::terminal::Terminal;
 /// `spai cluster …`.
 pub(super) async fn cluster(verb: Cluster, context: &Context, terminal: Terminal) -> Ended {
     match verb {
-        Cluster::Serve { folder, reading, state, port, kubeconfig_out } => {
+        Cluster::Serve { folder, reading, state, port, kubeconfig_out, fault } => {
             let mut request = context.offline(folder.path(), &reading)?;
             request.state_dir = state;
             let data = engine::folder(&request).map_err(|found| Problem::from(found).within(&request.stack_dir))?;
             let file = kubeconfig_out.unwrap_or_else(|| data.join("kubeconfig"));
-            serve(&data, port, &file, terminal).await
+            serve(&data, port, &file, fault, terminal).await
         }
         Cluster::Reset { folder, reading, state, yes } => {
             let mut request = context.offline(folder.path(), &reading)?;
@@ -35,9 +36,10 @@ pub(super) async fn cluster(verb: Cluster, context: &Context, terminal: Terminal
     }
 }
 
-async fn serve(data: &Path, port: u16, file: &PathBuf, terminal: Terminal) -> Ended {
+async fn serve(data: &Path, port: u16, file: &PathBuf, faults: Vec<Trouble>, terminal: Terminal) -> Ended {
     let stopped = listen(terminal);
     let cluster = engine::open(data)?;
+    faults.into_iter().for_each(|trouble| cluster.trouble(trouble));
     let server = Server::start(cluster, port).await.map_err(|error| {
         Diagnostic::error("embedded::serve", format!("the embedded cluster can't be served on port {port}: {error}"))
             .help("take another port with `--port`, or none: a free one is found")

@@ -59,7 +59,7 @@ pub(super) async fn open(request: &Request, strict: bool, terminal: Terminal) ->
     Ok(session)
 }
 
-/// Warnings of the stack; with `--strict` they are errors.
+/// Warnings of the stack, with `--strict` as errors; and what an embedded cluster is not.
 pub(super) fn say_warnings(session: &Session, strict: bool, terminal: Terminal) -> Result<(), Problem> {
     let sources = session.compiled.stack.sources();
     let mut warnings: Diagnostics = session.compiled.warnings.clone();
@@ -68,6 +68,9 @@ pub(super) fn say_warnings(session: &Session, strict: bool, terminal: Terminal) 
         return Err(Problem::from(warnings).with(sources.clone()));
     }
     warn(&warnings, sources, terminal);
+    if session.is_embedded() {
+        terminal.say("note: the cluster is embedded in spai: what it says is ready is said to be, for nothing runs in its pods");
+    }
     Ok(())
 }
 

@@ -38,6 +38,13 @@ pub(super) struct Problem {
     code: u8,
 }
 
+impl Problem {
+    /// Whether something with this code is among it.
+    pub fn says(&self, code: &str) -> bool {
+        self.diagnostics.0.iter().any(|one| one.code == code)
+    }
+}
+
 impl From<Diagnostic> for Problem {
     fn from(diagnostic: Diagnostic) -> Self {
         Self::from(Diagnostics::from(diagnostic))

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::engine::{self, Request, Session};
 use crate::report;
 use crate::resource::Diagnostic;
-use crate::state::{Lock, Locks};
+use crate::state::{LocalStore, Lock, Locks};
 
 use super::args::{self, State, Stored};
 use super::request::Context;
@@ -18,27 +18,31 @@ use super::terminal::Terminal;
 /// `spai state …`.
 pub(super) async fn state(verb: State, context: &Context, terminal: Terminal) -> Ended {
     match verb {
-        State::List(stored) => list(&session(&stored, context).await?, terminal),
+        State::List(stored) => list(&kept(&stored, context)?.store, terminal),
         State::Show { object, folder, reading, place } => {
-            let request = context.online(folder.path(), &reading, &place)?;
-            show(&object, &open(&request).await?, terminal)
+            show(&object, &read(&context.online(folder.path(), &reading, &place)?)?.store, terminal)
         }
-        State::Verify(stored) => verify(&session(&stored, context).await?, terminal),
+        State::Verify(stored) => verify(&kept(&stored, context)?.store, terminal),
         State::Recover(stored) => recover(&stored, context, terminal).await,
     }
 }
 
 async fn session(stored: &Stored, context: &Context) -> Result<Session, Problem> {
     let request = context.online(stored.folder.path(), &stored.reading, &stored.place)?;
-    open(&request).await
+    Session::open(&request).await.map_err(|found| Problem::from(found).within(&request.stack_dir))
 }
 
-async fn open(request: &Request) -> Result<Session, Problem> {
-    Session::open(request).await.map_err(|found| Problem::from(found).within(&request.stack_dir))
+/// The state alone: its cluster may be another process's just now.
+fn kept(stored: &Stored, context: &Context) -> Result<engine::Stored, Problem> {
+    read(&context.online(stored.folder.path(), &stored.reading, &stored.place)?)
 }
 
-fn list(session: &Session, terminal: Terminal) -> Ended {
-    let listing = engine::state::list(&session.store)?;
+fn read(request: &Request) -> Result<engine::Stored, Problem> {
+    engine::stored(request).map_err(|found| Problem::from(found).within(&request.stack_dir))
+}
+
+fn list(store: &LocalStore, terminal: Terminal) -> Ended {
+    let listing = engine::state::list(store)?;
     if terminal.json {
         let mut value = json!(listing);
         value["format"] = "spai.state/1".into();
@@ -55,8 +59,8 @@ fn list(session: &Session, terminal: Terminal) -> Ended {
     Ok(0)
 }
 
-fn show(object: &str, session: &Session, terminal: Terminal) -> Ended {
-    let shown = engine::state::show(&session.store, &key(object)?, None)?;
+fn show(object: &str, store: &LocalStore, terminal: Terminal) -> Ended {
+    let shown = engine::state::show(store, &key(object)?, None)?;
     if terminal.json {
         terminal.print_json(&json!(shown));
     } else {
@@ -66,8 +70,8 @@ fn show(object: &str, session: &Session, terminal: Terminal) -> Ended {
     Ok(0)
 }
 
-fn verify(session: &Session, terminal: Terminal) -> Ended {
-    let health = engine::state::verify(&session.store)?;
+fn verify(store: &LocalStore, terminal: Terminal) -> Ended {
+    let health = engine::state::verify(store)?;
     let revision = health.store.head.as_ref().map_or(0, |head| head.revision);
     if terminal.json {
         let holder = health.lock.as_ref().map(ToString::to_string);
@@ -122,7 +126,20 @@ async fn recover(stored: &Stored, context: &Context, terminal: Terminal) -> Ende
 pub(super) async fn lock(verb: args::Lock, context: &Context, terminal: Terminal) -> Ended {
     match verb {
         args::Lock::Show(stored) => {
-            let session = session(&stored, context).await?;
+            let session = match session(&stored, context).await {
+                Ok(session) => session,
+                // Whoever has the embedded cluster has the lock beside the state, and no other can have one in it.
+                Err(problem) if problem.says(engine::HELD) => {
+                    let holder = Lock::holder(&kept(&stored, context)?.dir)?;
+                    terminal.say("the embedded cluster is another process's just now: this is the lock beside the state");
+                    terminal.print(&holder.map_or_else(
+                        || "nobody holds the lock\n".to_owned(),
+                        |holder| report::visible(&format!("held by {holder}\n")).into(),
+                    ));
+                    return Ok(0);
+                }
+                Err(problem) => return Err(problem),
+            };
             match Locks::show(&session.state_dir, &session.cluster, session.identity(), session.root_namespace()).await {
                 Ok(locks) => say_locks(&locks, "nobody holds the lock", terminal),
                 // The lock beside the state is known even if the cluster is away.

@@ -17,7 +17,7 @@ use super::catalog::Catalog;
 use super::clock::Clock;
 use super::control::{self, Work};
 use super::crd::Definitions;
-use super::faults::Faults;
+use super::faults::{Faults, Trouble};
 use super::random::Random;
 use super::schemas::Schemas;
 use super::store::{Folder, OpenError, Store};
@@ -92,6 +92,7 @@ impl EmbeddedCluster {
             definitions: Definitions::default(),
             policies: Policies::default(),
             random: options.seed.map_or_else(Random::fresh, Random::seeded),
+            never_ready: Vec::new(),
             work: Work::default(),
             now: options.clock.now(),
         };
@@ -152,6 +153,14 @@ impl EmbeddedCluster {
     /// Asks for faults, or for none any more.
     pub fn faults<T>(&self, change: impl FnOnce(&mut Faults) -> T) -> T {
         change(&mut self.world.faults.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks for trouble.
+    pub fn trouble(&self, trouble: Trouble) {
+        match trouble {
+            Trouble::Fault(fault) => self.faults(|faults| faults.add(fault)),
+            Trouble::NeverReady(name) => self.world.lock().never_ready.push(name),
+        }
     }
 
     /// Forgets what happened so far, as a real server does in time: watches and pages from before end with 410.

@@ -37,5 +37,5 @@ mod world;
 pub use api::{Failure, FieldError};
 pub use clock::Clock;
 pub use cluster::{EmbeddedCluster, Options, Service};
-pub use faults::{Fault, Faults, Mishap, Stage};
+pub use faults::{Fault, Faults, Mishap, Stage, Trouble};
 pub use store::{Folder, OpenError};

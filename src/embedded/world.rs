@@ -39,6 +39,8 @@ pub struct State {
     pub policies: Policies,
     /// Names and uids.
     pub random: Random,
+    /// Whose pods never get ready.
+    pub never_ready: Vec<String>,
     /// What the controllers have to do.
     pub work: Work,
     /// How late it is, for the whole of a request.

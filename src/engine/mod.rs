@@ -32,5 +32,5 @@ pub use plan::{Basis, plan, plan_for};
 pub use recover::{Recovered, recover};
 pub use refusal::Refusal;
 pub use request::{Process, Request};
-pub use session::{Compiled, Session};
+pub use session::{Compiled, Session, Stored, stored};
 pub use validate::{Validated, validate};

@@ -10,6 +10,7 @@ use crate::resource::{Desired, Diagnostic, Diagnostics, StackIdentity};
 use crate::stack::{ResolveOptions, Resolved, Sources, Stack};
 use crate::state::{Binding, LocalStore, StateKey};
 
+use super::embedded::EMBEDDED;
 use super::{Request, place};
 
 /// A stack in one environment, as objects: what needs no cluster and no state.
@@ -40,6 +41,14 @@ pub struct Session {
     pub state_dir: PathBuf,
     /// The state's key.
     pub key: StateKey,
+}
+
+/// A state without its cluster.
+pub struct Stored {
+    /// What is in it.
+    pub store: LocalStore,
+    /// Its folder, where the lock is too.
+    pub dir: PathBuf,
 }
 
 /// A stack in one environment, before its objects are made: which cluster it is for is known.
@@ -121,6 +130,17 @@ impl Compiled {
     }
 }
 
+/// The state of a stack in an environment: who only reads it needs no cluster, and doesn't wait for one.
+///
+/// # Errors
+/// Everything that is wrong with the stack; or the state's key can't be had.
+pub fn stored(request: &Request) -> Result<Stored, Diagnostics> {
+    let prepared = Prepared::read(request)?;
+    let dir = state_dir(request, &prepared.resolved);
+    let key = StateKey::load_or_create(&request.process.config_dir, request.state_key_file.as_deref())?;
+    Ok(Stored { store: LocalStore::open(&dir, key), dir })
+}
+
 impl Session {
     /// Reads the stack, opens the state, prepares the connection. Nothing is sent yet.
     ///
@@ -162,6 +182,11 @@ impl Session {
     /// Stack and environment.
     pub fn identity(&self) -> &StackIdentity {
         self.compiled.identity()
+    }
+
+    /// Whether the cluster is an embedded one, in this process or served by another.
+    pub fn is_embedded(&self) -> bool {
+        [EMBEDDED, crate::embedded::serve::CONTEXT].contains(&self.cluster.context())
     }
 
     /// The root of namespaces.

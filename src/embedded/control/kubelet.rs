@@ -43,7 +43,7 @@ pub(super) fn look(state: &mut State, pod: &Arc<Value>) -> Result<Option<SignedD
         return unplaced(state, pod);
     };
     let phase = pod["status"]["phase"].as_str().unwrap_or_default();
-    let conduct = conduct(pod);
+    let conduct = conduct(state, pod);
     if phase == "Pending" && pod["status"]["startTime"].is_null() {
         let mut next = Value::clone(pod);
         next["spec"]["nodeName"] = node.as_str().into();
@@ -85,10 +85,16 @@ pub(super) fn look(state: &mut State, pod: &Arc<Value>) -> Result<Option<SignedD
 }
 
 /// What a pod says to be like.
-fn conduct(pod: &Value) -> Conduct {
+fn conduct(state: &State, pod: &Value) -> Conduct {
     let images = pod["spec"]["containers"].as_array().into_iter().flatten().filter_map(|container| container["image"].as_str());
     if images.into_iter().any(|image| image.contains("does-not-exist")) {
         return Conduct::NoImage;
+    }
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    // Of what has this name: its pods' names are this and a dash and more.
+    if state.never_ready.iter().any(|owner| name.strip_prefix(owner.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
+    {
+        return Conduct::NeverReady;
     }
     let marked = |table: &str| pod["metadata"][table][MARK].as_str();
     match marked("labels").or_else(|| marked("annotations")) {
