@@ -20,6 +20,7 @@ mod known;
 mod policies;
 mod rules;
 mod sequences;
+mod settled;
 mod wrong;
 
 use serde_json::Value;

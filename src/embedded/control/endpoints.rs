@@ -1,4 +1,4 @@
-//! Services find their pods: one EndpointSlice for each.
+//! Services find their pods: an EndpointSlice for each, and Endpoints, which came before them.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::pods;
 use super::status::{MANAGER, all_owned, create, over, owned_by};
-use crate::embedded::api::{Failure, Part, matches_map};
+use crate::embedded::api::{Failure, Part, matches_map, remove_now};
+use crate::embedded::store::Place;
 use crate::embedded::world::State;
 
 /// Brings a Service's slice up to date.
@@ -39,8 +40,10 @@ pub(super) fn look(state: &mut State, service: &Arc<Value>) -> Result<Option<Sig
             })
         })
         .collect();
+    // Without a pod, there is nothing to reach at any port.
     let ports: Vec<Value> = spec["ports"]
         .as_array()
+        .filter(|_| !chosen.is_empty())
         .into_iter()
         .flatten()
         .filter_map(|port| {
@@ -49,6 +52,8 @@ pub(super) fn look(state: &mut State, service: &Arc<Value>) -> Result<Option<Sig
             Some(json!({"name": port["name"].as_str().unwrap_or_default(), "port": number, "protocol": protocol}))
         })
         .collect();
+    legacy(state, service, &chosen, &ports)?;
+    let ports = if ports.is_empty() { Value::Null } else { ports.into() };
     let known = all_owned(state, "endpointslices.discovery.k8s.io", service).into_iter().next();
     let name = service["metadata"]["name"].as_str().unwrap_or_default();
     let mut labels = service["metadata"]["labels"].as_object().cloned().unwrap_or_default();
@@ -61,7 +66,7 @@ pub(super) fn look(state: &mut State, service: &Arc<Value>) -> Result<Option<Sig
         Some(known) => {
             let mut next = Value::clone(&known);
             next["endpoints"] = endpoints.into();
-            next["ports"] = ports.into();
+            next["ports"] = ports;
             next["metadata"]["labels"] = labels.into();
             over(state, &known, next, Part::Main, MANAGER)?;
         }
@@ -73,6 +78,59 @@ pub(super) fn look(state: &mut State, service: &Arc<Value>) -> Result<Option<Sig
             });
             create(state, object, false)?;
         }
+    }
+    Ok(None)
+}
+
+const ENDPOINTS: &str = "endpoints";
+const MANAGED: &str = "endpoints.kubernetes.io/managed-by";
+
+/// Brings a Service's Endpoints up to date.
+fn legacy(state: &mut State, service: &Value, chosen: &[Arc<Value>], ports: &[Value]) -> Result<(), Failure> {
+    let (meta, spec) = (&service["metadata"], &service["spec"]);
+    let unready = spec["publishNotReadyAddresses"] == true;
+    let mut subset = json!({});
+    for pod in chosen {
+        let target = json!({"kind": "Pod", "name": pod["metadata"]["name"], "namespace": meta["namespace"], "uid": pod["metadata"]["uid"]});
+        let address = json!({"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"], "targetRef": target});
+        let list = &mut subset[if unready || pods::is_ready(pod) { "addresses" } else { "notReadyAddresses" }];
+        match list.as_array_mut() {
+            Some(list) => list.push(address),
+            None => *list = json!([address]),
+        }
+    }
+    let ports = ports.iter().map(|port| {
+        let mut port = port.clone();
+        crate::embedded::api::trim(&mut port);
+        port
+    });
+    subset["ports"] = ports.collect();
+    let mut labels = meta["labels"].as_object().cloned().unwrap_or_default();
+    labels.insert(MANAGED.to_owned(), "endpoint-controller".into());
+    if spec["clusterIP"] == "None" {
+        labels.insert("service.kubernetes.io/headless".to_owned(), "".into());
+    }
+    let (namespace, name) = (meta["namespace"].as_str().unwrap_or_default(), meta["name"].as_str().unwrap_or_default());
+    let known = state.store.find(ENDPOINTS, namespace, name).cloned();
+    let mut next = known
+        .as_deref()
+        .cloned()
+        .unwrap_or_else(|| json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name, "namespace": namespace}}));
+    next["metadata"]["labels"] = labels.into();
+    next["subsets"] = if chosen.is_empty() { json!([]) } else { json!([subset]) };
+    match known {
+        Some(known) => over(state, &known, next, Part::Main, MANAGER)?,
+        None => create(state, next, false)?,
+    };
+    Ok(())
+}
+
+/// A Service is gone: so are its Endpoints, which it doesn't own.
+pub(super) fn gone(state: &mut State, namespace: &str, name: &str) -> Result<Option<SignedDuration>, Failure> {
+    let ours = state.store.find(ENDPOINTS, namespace, name).is_some_and(|found| found["metadata"]["labels"][MANAGED].is_string());
+    if ours {
+        let place = Place { resource: ENDPOINTS.into(), namespace: namespace.to_owned(), name: name.to_owned() };
+        remove_now(state, &place, None)?;
     }
     Ok(None)
 }

@@ -261,7 +261,9 @@ fn look(state: &mut State, eye: Eye, namespace: &str, name: &str) -> Looked {
         Eye::Claim => "persistentvolumeclaims",
         Eye::Quota => "resourcequotas",
     };
-    let Some(object) = find(state, resource) else { return Ok(None) };
+    let Some(object) = find(state, resource) else {
+        return if eye == Eye::Endpoints { endpoints::gone(state, namespace, name) } else { Ok(None) };
+    };
     let ending = object["metadata"]["deletionTimestamp"].is_string();
     match eye {
         Eye::Namespace => namespace::look(state, &object),
