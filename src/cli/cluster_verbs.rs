@@ -39,7 +39,9 @@ pub(super) async fn cluster(verb: Cluster, context: &Context, terminal: Terminal
 async fn serve(data: &Path, port: u16, file: &PathBuf, faults: Vec<Trouble>, terminal: Terminal) -> Ended {
     let stopped = listen(terminal);
     let cluster = engine::open(data)?;
-    faults.into_iter().for_each(|trouble| cluster.trouble(trouble));
+    for trouble in faults {
+        cluster.trouble(trouble);
+    }
     let server = Server::start(cluster, port).await.map_err(|error| {
         Diagnostic::error("embedded::serve", format!("the embedded cluster can't be served on port {port}: {error}"))
             .help("take another port with `--port`, or none: a free one is found")

@@ -1,5 +1,6 @@
 //! HTTP, as a Kubernetes API server speaks it.
 
+mod admission;
 mod answer;
 mod call;
 mod delete;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::admission::Admission;
 use super::answer::Reply;
 use super::patch::{json_patch, merge_patch};
-use super::write::{Admission, Patch};
+use super::write::Patch;
 use super::{Failure, FieldError, Part, Write};
 use crate::embedded::catalog::Resource;
 use crate::embedded::store::Place;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::admission::{Admission, expression_errors};
 use super::patch::{json_patch, merge_patch, strategic_merge};
 use super::{Call, Failure, FieldError};
-use crate::embedded::admit::{self, Asked};
+use crate::embedded::admit;
 use crate::embedded::catalog::Resource;
 use crate::embedded::clock::seconds;
 use crate::embedded::convert;
-use crate::embedded::crd;
 use crate::embedded::fields::{self, Owner};
 use crate::embedded::rights::User;
 use crate::embedded::rules;
@@ -65,15 +65,6 @@ impl Validation {
             Some(other) => Err(super::call::invalid_option(call, "fieldValidation", other, &["", "Ignore", "Strict", "Warn"])),
         }
     }
-}
-
-/// When policies and webhooks are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// While an object may still be changed.
-    Mutating,
-    /// When it is as it will be.
-    Validating,
 }
 
 /// A patch's kind and content.
@@ -547,33 +538,6 @@ impl<'s> Write<'s> {
         self.put(place, object)
     }
 
-    /// Asks policies and webhooks about a write.
-    pub(super) fn admit(&mut self, stage: Admission, object: Option<&Value>, old: Option<&Value>) -> Result<(), Failure> {
-        if self.admitted || !admit::is_asked(self.state) {
-            return Ok(());
-        }
-        let resource = Arc::clone(&self.resource);
-        let shown = |object: Option<&Value>| object.map(|object| convert::out(&resource, object));
-        let (object, old) = if self.part == Part::Scale { (object.cloned(), old.cloned()) } else { (shown(object), shown(old)) };
-        let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
-        let meta = &object.as_ref().or(old.as_ref()).unwrap_or(&Value::Null)["metadata"];
-        let asked = Asked {
-            resource: &resource,
-            subresource: self.part.subresource(),
-            operation,
-            namespace: meta["namespace"].as_str().unwrap_or_default(),
-            name: meta["name"].as_str().unwrap_or_default(),
-            object: object.as_ref(),
-            old: old.as_ref(),
-            user: &self.user,
-            dry: self.dry,
-        };
-        match stage {
-            Admission::Mutating => admit::mutate(self.state, &asked),
-            Admission::Validating => admit::validate(self.state, &asked, &mut self.warnings),
-        }
-    }
-
     fn check_preconditions(&self, place: &Place, old: &Value, object: &Value) -> Result<(), Failure> {
         let text = |object: &Value, field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         let version = text(object, "resourceVersion");
@@ -594,15 +558,6 @@ impl<'s> Write<'s> {
             return Ok(Arc::new(object));
         }
         put(self.state, place, object)
-    }
-}
-
-/// Expressions that can't be compiled.
-fn expression_errors(resource: &Resource, object: &Value) -> Vec<FieldError> {
-    match (resource.group.as_str(), resource.kind.as_str()) {
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => crd::refused(object),
-        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => admit::policy_errors(object),
-        _ => Vec::new(),
     }
 }
 

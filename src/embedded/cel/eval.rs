@@ -64,7 +64,7 @@ pub fn eval<'a>(expr: &'a IdedExpr, scope: &Scope<'a>) -> Outcome {
             for (index, element) in list.elements.iter().enumerate() {
                 match eval(element, scope)? {
                     Value::Optional(inner) if list.optional_indices.contains(&index) => {
-                        items.extend(inner.map(|inner| Value::clone(&inner)))
+                        items.extend(inner.map(|inner| Value::clone(&inner)));
                     }
                     value => items.push(value),
                 }

@@ -15,7 +15,8 @@ pub struct Rules {
     /// What the schema says its values are: `object`, `string`.
     shown: String,
     of: Type,
-    rules: Vec<Rule>,
+    /// Of its values themselves.
+    own: Vec<Rule>,
     fields: BTreeMap<String, Rules>,
     /// Of the items of a list, or the values of a map.
     each: Option<Box<Rules>>,
@@ -69,7 +70,7 @@ impl Rules {
         }
         let old = old.filter(|old| !old.is_null());
         let is_same = old.map_or(is_same, |old| old == value);
-        for rule in &self.rules {
+        for rule in &self.own {
             self.hold(rule, value, old, is_same, path, verdict);
         }
         match value {
@@ -247,7 +248,7 @@ fn read(schema: &Json, of: Type, place: &Place, errors: &mut Vec<FieldError>) ->
         keys.into_iter().flatten().filter_map(|key| key.as_str().map(str::to_owned)).collect()
     });
     let shown = schema["type"].as_str().unwrap_or_default().to_owned();
-    Some(Rules { shown, of, rules: found, fields, each, keys })
+    Some(Rules { shown, of, own: found, fields, each, keys })
 }
 
 /// Rules stand where the types do, and not in what only narrows them.
