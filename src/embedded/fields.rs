@@ -10,7 +10,7 @@ use super::catalog::Resource;
 use super::clock::seconds;
 use super::convert;
 use super::world::State;
-use crate::merge::{self, Converted, FieldSet, Refused, ScaleError, Writer};
+use crate::merge::{self, Converted, Refused, ScaleError, Writer};
 use crate::resource::{FieldPath, GroupKind};
 use crate::schema::TypeRef;
 
@@ -31,10 +31,7 @@ fn writing<T>(state: &State, resource: &Resource, owner: &Owner, api_version: &s
     let custom_status = resource.custom.is_some() && resource.has_status();
     let reset = merge::reset_fields(&GroupKind::new(&resource.group, &resource.kind), subresource, custom_status);
     let time = seconds(owner.now);
-    let convert = |_: &FieldSet, from: &str, _: &str| {
-        let (group, version) = from.rsplit_once('/').unwrap_or(("", from));
-        if state.catalog.find(group, version, &resource.plural).is_some() { Converted::Same } else { Converted::NotServed }
-    };
+    let convert = |object: &Value, to: &str| in_terms_of(state, resource, object, to);
     with(&Writer { of, manager: &owner.manager, subresource, reset: &reset, time: &time, convert: &convert })
 }
 
@@ -42,12 +39,32 @@ fn type_of<'s>(state: &'s State, resource: &Resource, api_version: &str) -> Type
     if resource.custom.is_some() { state.definitions.type_of(resource) } else { state.schemas.kind(api_version, &resource.kind) }
 }
 
+/// An object as another version of its kind has it.
+fn in_terms_of<'s>(state: &'s State, resource: &Resource, object: &Value, to: &str) -> Converted<'s> {
+    let find = |api_version: &str| {
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        state.catalog.find(group, version, &resource.plural)
+    };
+    match (find(to), find(object["apiVersion"].as_str().unwrap_or_default())) {
+        (Some(wanted), _) if resource.custom.is_some() => Converted::by_name(object, to, type_of(state, wanted, to)),
+        (Some(wanted), Some(given)) => {
+            let mut object = convert::out(wanted, &convert::kept(given, object.clone()));
+            object["apiVersion"] = to.into();
+            Converted::Object(object, type_of(state, wanted, to))
+        }
+        _ if resource.custom.is_some() => Converted::Fails(format!("request to convert CR to an invalid group/version: {to}")),
+        _ => Converted::Missing,
+    }
+}
+
 /// What a POST, PUT or patch makes of the managed fields. Those that can't be read are started anew.
 pub fn update(state: &State, resource: &Resource, owner: &Owner, old: Option<&Arc<Value>>, object: &mut Value) {
     let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
     let live = old.map(|old| in_version(old, &api_version));
-    let merged = writing(state, resource, owner, &api_version, |by| merge::update(live.as_deref(), object, by));
-    *object = merged.object;
+    // Every version is converted here: an update doesn't fail.
+    if let Ok(merged) = writing(state, resource, owner, &api_version, |by| merge::update(live.as_deref(), object, by)) {
+        *object = merged.object;
+    }
 }
 
 /// Server-side apply: the object that it makes.

@@ -41,6 +41,9 @@ pub enum FieldsError {
 }
 
 impl FieldSet {
+    /// No place at all.
+    pub const EMPTY: Self = Self { below: BTreeMap::new() };
+
     /// Reads `fieldsV1`.
     ///
     /// # Errors

@@ -223,7 +223,7 @@ impl<'a> Case<'a> {
     /// What the server will answer, if that can be told.
     fn foresee(&self, step: &Step) -> Option<Answer> {
         let (object, force) = self.request(step);
-        let answer = predict::answer(self.live.as_ref(), &object, force, &self.manager, self.kind?);
+        let answer = predict::answer(self.live.as_ref(), &object, force, &self.manager, self.kind?)?;
         let is_secret = !self.desired.sensitive.is_empty() || (self.key.group.is_empty() && self.key.kind == "Secret");
         Some(match answer {
             // Words about a value may hold it.

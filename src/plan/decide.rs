@@ -157,7 +157,7 @@ impl Case<'_> {
 
     /// What an apply of this makes of an object, if that can be told and isn't refused.
     fn after(&self, live: Option<&Object>, configuration: &Object) -> Option<Object> {
-        match predict::answer(live, configuration, false, &self.manager, self.kind?) {
+        match predict::answer(live, configuration, false, &self.manager, self.kind?)? {
             Answer::Applied { object, .. } => Some(object),
             _ => None,
         }

@@ -22,8 +22,9 @@ pub(super) struct Kind<'t> {
     pub is_new: bool,
 }
 
-/// The server's answer to an apply as this manager.
-pub(super) fn answer(live: Option<&Object>, configuration: &Object, force: bool, manager: &FieldManager, kind: Kind<'_>) -> Answer {
+/// The server's answer to an apply as this manager. None: only the server can tell, for somebody owns fields in a version that
+/// it alone can convert to.
+pub(super) fn answer(live: Option<&Object>, configuration: &Object, force: bool, manager: &FieldManager, kind: Kind<'_>) -> Option<Answer> {
     let reset = reset_fields(&configuration.gvk().group_kind(), None, kind.status_apart);
     let by = Writer {
         of: kind.of,
@@ -31,27 +32,29 @@ pub(super) fn answer(live: Option<&Object>, configuration: &Object, force: bool,
         subresource: None,
         reset: &reset,
         time: SOMETIME,
-        convert: &|_, _, _| Converted::Same,
+        // A custom kind may have a webhook for it, a built-in one code: neither is known here.
+        convert: &|_, _| Converted::Unknown,
     };
     let whole = live.map(|live| Value::from(live.clone()));
     let merged = match merge::apply(whole.as_ref(), configuration.value(), &by, force) {
         Ok(merged) => merged,
-        Err(Refused::Conflicts(conflicts)) => return Answer::Conflict(conflicts.0.into_iter().map(conflict).collect()),
-        Err(refused) => return Answer::Refused { message: refused.to_string() },
+        Err(Refused::Conflicts(conflicts)) => return Some(Answer::Conflict(conflicts.0.into_iter().map(conflict).collect())),
+        Err(Refused::Unknown(_)) => return None,
+        Err(refused) => return Some(Answer::Refused { message: refused.to_string() }),
     };
     let after = match live {
         Some(live) if merged.is_unchanged() => live.clone(),
         _ => match stored(live, merged, kind) {
             Ok(after) => after,
-            Err(refused) => return refused,
+            Err(refused) => return Some(refused),
         },
     };
     let causes = live.map(|live| refusal::foreseen(live, &after)).unwrap_or_default();
     if causes.is_empty() {
-        return Answer::Applied { object: after, warnings: Vec::new() };
+        return Some(Answer::Applied { object: after, warnings: Vec::new() });
     }
     let message = causes.iter().map(|(field, words)| format!("{field}: {words}")).collect::<Vec<_>>().join(", ");
-    Answer::Invalid { causes, message }
+    Some(Answer::Invalid { causes, message })
 }
 
 /// What the server makes of what was merged.

@@ -10,6 +10,8 @@ use spai::resource::{FieldPath, GroupKind, GroupVersionKind};
 #[derive(Clone, Debug)]
 pub struct Case {
     pub api_version: &'static str,
+    /// In which versions it is written, where there are several.
+    pub versions: &'static [&'static str],
     pub kind: &'static str,
     pub plural: &'static str,
     pub namespaced: bool,
@@ -30,6 +32,11 @@ impl Case {
         GroupVersionKind::from_api_version(self.api_version, self.kind)
     }
 
+    /// The same kind, written in another version.
+    pub fn in_version(&self, api_version: &'static str) -> Self {
+        Self { api_version, ..self.clone() }
+    }
+
     pub fn group_kind(&self) -> GroupKind {
         let gvk = self.gvk();
         GroupKind::new(gvk.group, gvk.kind)
@@ -45,6 +52,7 @@ impl Case {
 fn case(api_version: &'static str, kind: &'static str, plural: &'static str, template: Value) -> Case {
     Case {
         api_version,
+        versions: &[],
         kind,
         plural,
         namespaced: true,
@@ -271,6 +279,19 @@ pub fn built_in() -> Vec<Case> {
             "cronjobs",
             json!({"spec": {"schedule": {"$any": ["* * * * *", "0 1 * * *"]}, "suspend?": {"$any": [true, false]}, "concurrencyPolicy?": {"$any": ["Allow", "Forbid"]},
             "jobTemplate": {"spec": {"template": {"metadata?": {"labels": {"a": "1"}}, "spec": pod_spec(&never)}}}}}),
+        ),
+        status(
+            json!({"currentReplicas?": 1, "desiredReplicas": {"$any": [1, 2]}}),
+            Case {
+                versions: &["autoscaling/v1", "autoscaling/v2"],
+                ..case(
+                    "autoscaling/v1",
+                    "HorizontalPodAutoscaler",
+                    "horizontalpodautoscalers",
+                    json!({"spec": {
+            "scaleTargetRef": {"apiVersion?": "apps/v1", "kind": "Deployment", "name": {"$any": ["a", "b"]}}, "minReplicas?": {"$any": [1, 2]}, "maxReplicas": {"$any": [3, 4]}}}),
+                )
+            },
         ),
         status(
             json!({"currentReplicas?": 1, "desiredReplicas": {"$any": [1, 2]}, "conditions?": conditions}),

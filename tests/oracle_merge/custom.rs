@@ -6,6 +6,7 @@ use spai::resource::FieldPath;
 use crate::cases::Case;
 
 const GROUP: &str = "oracle.example.dev";
+const VERSIONS: &[&str] = &["oracle.example.dev/v1", "oracle.example.dev/v2"];
 
 /// The definitions.
 pub fn definitions() -> Vec<Value> {
@@ -14,6 +15,8 @@ pub fn definitions() -> Vec<Value> {
         definition("Grain", "grains", "Namespaced", grain(), false),
         definition("Open", "opens", "Cluster", open(), true),
         definition("Bare", "bares", "Namespaced", json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}), false),
+        versioned(definition("Twin", "twins", "Namespaced", shape(), true), shape()),
+        versioned(definition("Wide", "wides", "Namespaced", narrow(), false), wide()),
     ]
 }
 
@@ -21,6 +24,7 @@ pub fn definitions() -> Vec<Value> {
 pub fn cases() -> Vec<Case> {
     let case = |kind: &'static str, plural: &'static str, namespaced: bool, status: bool| Case {
         api_version: "oracle.example.dev/v1",
+        versions: &[],
         kind,
         plural,
         namespaced,
@@ -33,30 +37,64 @@ pub fn cases() -> Vec<Case> {
         scale: None,
         made: &[],
     };
+    let replicas = || Some(FieldPath::fields(&["spec", "replicas"]));
     vec![
-        Case { scale: Some(FieldPath::fields(&["spec", "replicas"])), ..case("Shape", "shapes", true, true) },
+        Case { scale: replicas(), ..case("Shape", "shapes", true, true) },
         case("Grain", "grains", true, false),
         case("Open", "opens", false, true),
         case("Bare", "bares", true, false),
+        Case { versions: VERSIONS, scale: replicas(), ..case("Twin", "twins", true, true) },
+        Case { versions: VERSIONS, ..case("Wide", "wides", true, false) },
     ]
 }
 
 fn definition(kind: &str, plural: &str, scope: &str, schema: Value, status: bool) -> Value {
-    let mut schema = schema;
-    if status {
-        schema["properties"]["status"] = json!({"type": "object", "properties": {"note": {"type": "string"}, "replicas": {"type": "integer"},
-            "conditions": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"],
-                "items": {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}, "status": {"type": "string"}}}}}});
-    }
+    let schema = if status { with_status(schema) } else { schema };
     let mut version = json!({"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}});
     if status {
         version["subresources"] = json!({"status": {}});
-        if kind == "Shape" {
+        if matches!(kind, "Shape" | "Twin") {
             version["subresources"]["scale"] = json!({"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"});
         }
     }
     json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": format!("{plural}.{GROUP}")},
         "spec": {"group": GROUP, "scope": scope, "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()}, "versions": [version]}})
+}
+
+fn with_status(mut schema: Value) -> Value {
+    schema["properties"]["status"] = json!({"type": "object", "properties": {"note": {"type": "string"}, "replicas": {"type": "integer"},
+        "conditions": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"],
+            "items": {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}, "status": {"type": "string"}}}}}});
+    schema
+}
+
+/// The same kind with a v2 of this schema, which is the one it is stored in; nothing converts between them.
+fn versioned(mut definition: Value, schema: Value) -> Value {
+    let first = definition["spec"]["versions"][0].clone();
+    let mut second = first.clone();
+    let schema = if first["subresources"]["status"].is_object() { with_status(schema) } else { schema };
+    (second["name"], second["schema"]) = ("v2".into(), json!({"openAPIV3Schema": schema}));
+    let versions = &mut definition["spec"]["versions"];
+    versions[0]["storage"] = false.into();
+    *versions = json!([versions[0], second]);
+    definition
+}
+
+/// What a v1 has.
+fn narrow() -> Value {
+    let text = json!({"type": "string"});
+    json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {"a": text, "b": text,
+        "map": {"type": "object", "additionalProperties": text}, "tags": {"type": "array", "items": text},
+        "inner": {"type": "object", "properties": {"x": text, "y": text}}}}}})
+}
+
+/// What its v2 has: fields that v1 hasn't, and a list that is merged.
+fn wide() -> Value {
+    let mut wide = narrow();
+    let spec = &mut wide["properties"]["spec"]["properties"];
+    spec["tags"]["x-kubernetes-list-type"] = "set".into();
+    spec["inner"]["properties"]["extra"] = json!({"type": "string"});
+    wide
 }
 
 /// Every kind of list and map, with defaults.

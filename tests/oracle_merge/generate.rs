@@ -262,21 +262,29 @@ pub fn configuration(case: &Case, of: TypeRef<'_>, random: &mut Random) -> Value
     value
 }
 
+/// The kind in one of the versions that it is written in.
+fn in_some_version(case: &Case, random: &mut Random) -> Case {
+    if case.versions.is_empty() { case.clone() } else { case.in_version(*random.pick(case.versions)) }
+}
+
 /// The writes of a seed.
-pub fn steps(case: &Case, of: TypeRef<'_>, random: &mut Random) -> Vec<Step> {
+pub fn steps<'s>(case: &Case, type_of: impl Fn(&Case) -> TypeRef<'s>, random: &mut Random) -> Vec<Step> {
     let mut steps = Vec::new();
-    let mut last: Vec<(&'static str, Value)> = Vec::new();
-    let first = configuration(case, of, random);
+    let mut last: Vec<(&'static str, &'static str, Value)> = Vec::new();
+    let case = &in_some_version(case, random);
+    let first = configuration(case, type_of(case), random);
     let by = *random.pick(&MANAGERS);
     let write = if random.percent(75) {
-        last.push((by, first.clone()));
+        last.push((by, case.api_version, first.clone()));
         Write::Apply { configuration: first, force: false }
     } else {
         Write::Put { changes: first, with_managers: false }
     };
-    steps.push(Step { manager: by, write });
+    steps.push(Step { manager: by, version: case.api_version, write });
     for _ in 0..3 + random.below(5) {
         let manager = *random.pick(&MANAGERS);
+        let case = &in_some_version(case, random);
+        let (of, mut version) = (type_of(case), case.api_version);
         let mut changes = configuration(case, of, random);
         if random.percent(50) {
             let mut thin = thinned(of, &changes, random, 60);
@@ -291,12 +299,15 @@ pub fn steps(case: &Case, of: TypeRef<'_>, random: &mut Random) -> Vec<Step> {
         let status = |random: &mut Random| case.status.as_ref().map(|template| expand(template, random, 50));
         let write = match random.below(100) {
             0..55 => {
-                let configuration = match last.iter().find(|(of, _)| *of == manager) {
-                    Some((_, again)) if random.percent(35) => again.clone(),
+                let configuration = match last.iter().find(|(of, ..)| *of == manager) {
+                    Some((_, before, again)) if random.percent(35) => {
+                        version = before;
+                        again.clone()
+                    }
                     _ => changes,
                 };
-                last.retain(|(of, _)| *of != manager);
-                last.push((manager, configuration.clone()));
+                last.retain(|(of, ..)| *of != manager);
+                last.push((manager, version, configuration.clone()));
                 Write::Apply { configuration, force: random.percent(30) }
             }
             55..67 => Write::Put { changes, with_managers: random.percent(50) },
@@ -314,7 +325,7 @@ pub fn steps(case: &Case, of: TypeRef<'_>, random: &mut Random) -> Vec<Step> {
             91 => Write::ForgetManagers,
             _ => Write::Merge(changes),
         };
-        steps.push(Step { manager, write });
+        steps.push(Step { manager, version, write });
     }
     steps
 }

@@ -48,7 +48,7 @@ impl Sequence {
     pub fn of(seed: u64, server: &Server, cases: &[Case]) -> Self {
         let mut random = Random::new(seed);
         let case = cases[random.below(cases.len())].clone();
-        let steps = generate::steps(&case, server.type_of(&case.gvk()), &mut random);
+        let steps = generate::steps(&case, |case| server.type_of(&case.gvk()), &mut random);
         Self { seed, case, steps }
     }
 
@@ -56,7 +56,7 @@ impl Sequence {
     pub async fn run(&self, server: &Server, name: &str) -> Course {
         let mut subject = Subject {
             server,
-            case: &self.case,
+            case: self.case.clone(),
             namespace: format!("m{}", self.seed % NAMESPACES),
             name: name.to_owned(),
             live: None,

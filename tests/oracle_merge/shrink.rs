@@ -18,7 +18,7 @@ pub async fn told(server: &Server, sequence: &Sequence, failure: &Failure) -> St
     let (small, failure) = smallest(server, sequence.clone(), failure.clone()).await;
     let mut text = format!("\n{} differs: {}\n", small.case.kind, failure.how);
     for (index, step) in small.steps.iter().enumerate() {
-        let _ = writeln!(text, "  {index}. {}: {}", step.manager, shown(&step.write));
+        let _ = writeln!(text, "  {index}. {} in {}: {}", step.manager, step.version, shown(&step.write));
     }
     let _ = write!(text, "again: SPAI_ORACLE_REPLAY={} cargo test --test oracle_merge sequences", sequence.seed);
     text

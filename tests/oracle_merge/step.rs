@@ -7,6 +7,8 @@ use serde_json::Value;
 pub struct Step {
     /// Who.
     pub manager: &'static str,
+    /// In which version of the kind.
+    pub version: &'static str,
     /// What.
     pub write: Write,
 }

@@ -18,12 +18,20 @@ struct Object<'s>(Subject<'s>);
 impl<'s> Object<'s> {
     fn new(server: &'s Server, cases: &'s [Case], kind: &str, name: &str) -> Self {
         let case = cases.iter().find(|case| case.kind == kind).expect("a kind of the list");
-        Self(Subject { server, case, namespace: "m0".to_owned(), name: name.to_owned(), live: None, predictions: 0, missed: Vec::new() })
+        Self(Subject {
+            server,
+            case: case.clone(),
+            namespace: "m0".to_owned(),
+            name: name.to_owned(),
+            live: None,
+            predictions: 0,
+            missed: Vec::new(),
+        })
     }
 
     /// Writes, and compares what the server does with what the function says.
     async fn write(&mut self, manager: &'static str, write: Write) -> Result<Went, String> {
-        self.0.step(&Step { manager, write }).await
+        self.0.step(&Step { manager, version: self.0.case.api_version, write }).await
     }
 
     async fn apply(&mut self, manager: &'static str, content: Value) -> Result<Went, String> {

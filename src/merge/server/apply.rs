@@ -40,12 +40,12 @@ pub fn apply(live: Option<&Value>, configuration: &Value, by: &Writer<'_>, force
     if managers.is_empty() && live.is_some() {
         let mut bare = standing.clone();
         remove_managers(&mut bare);
-        managers = written(&empty_object(by.of, configuration), &bare, managers, by, BEFORE).unwrap_or_default();
+        managers = written(&empty_object(by.of, configuration), &bare, managers, by, BEFORE)?.unwrap_or_default();
     }
 
     let attempt = |force: bool| attempt(standing, configuration, managers.clone(), by, force);
     let (mut object, managers) = match attempt(force) {
-        Err(conflicts) if by.manager == KUBECTL => {
+        Err(Refused::Conflicts(conflicts)) if by.manager == KUBECTL => {
             let allowed = allowed_conflicts(standing, by.of);
             let refused: Vec<_> = conflicts.0.iter().filter(|conflict| !allowed.contains(&conflict.path)).cloned().collect();
             if !allowed.is_empty() && refused.is_empty() {
@@ -71,9 +71,9 @@ fn attempt(
     managers: Managers,
     by: &Writer<'_>,
     force: bool,
-) -> Result<(Value, Managers), Conflicts> {
+) -> Result<(Value, Managers), Refused> {
     let version = configuration["apiVersion"].as_str().unwrap_or_default();
-    let mut managers = by_todays_type(managers, version, by);
+    let mut managers = by_todays_type(standing, managers, by)?;
     let mut entry = ManagerEntry {
         manager: if by.manager.is_empty() { "unknown" } else { by.manager }.to_owned(),
         operation: Operation::Apply,
@@ -89,9 +89,9 @@ fn attempt(
 
     let mut object = merged(by.of, standing, configuration);
     if let Some(last) = &last {
-        object = pruned(object, version, last, &managers, by);
+        object = pruned(object, version, last, &managers, by).map_err(|why| why.at("failed to prune fields"))?;
     }
-    settle(standing, &object, version, &mut managers, Some(&me), by, force)?;
+    settle(standing, &object, &mut managers, Some(&me), by, force)?;
 
     // What wrote nothing keeps its time.
     let wrote = !same_value(standing, &object);

@@ -32,22 +32,27 @@ pub(super) fn with_structs(of: TypeRef<'_>, object: &mut Value) {
     });
 }
 
-/// Lists that are always written are null when they are empty.
-pub(super) fn with_null_lists(of: TypeRef<'_>, object: &mut Value) {
+/// What is always written is there, once defaults are set: lists that are empty as null, numbers and texts that say nothing.
+pub(super) fn with_always_written(of: TypeRef<'_>, object: &mut Value) {
     fill(object, &empty_object(of, object), &|standing, empty| {
-        if empty.is_null() && standing.as_array().is_some_and(Vec::is_empty) {
-            *standing = Value::Null;
+        let is_empty_list = empty.is_null() && standing.as_array().is_some_and(Vec::is_empty);
+        if is_empty_list || (standing.is_null() && !empty.is_object()) {
+            *standing = empty.clone();
         }
     });
 }
 
-/// Visits every place of an empty object, and what stands there; of what isn't there, null.
+/// Visits every place of an empty object but its status, and what stands there; of what isn't there, null. What is null after
+/// that, and not in the empty object, isn't there.
 fn fill(object: &mut Value, empty: &Value, visit: &dyn Fn(&mut Value, &Value)) {
     let (Some(object), Some(empty)) = (object.as_object_mut(), empty.as_object()) else { return };
-    for (name, empty) in empty.iter().filter(|(name, empty)| empty.is_null() || (empty.is_object() && *name != "status")) {
-        let standing = object.entry(name.clone()).or_insert(Value::Null);
-        visit(standing, empty);
-        fill(standing, empty, visit);
+    for (name, empty) in empty.iter().filter(|(name, _)| *name != "status") {
+        let mut standing = object.remove(name).unwrap_or_default();
+        visit(&mut standing, empty);
+        fill(&mut standing, empty, visit);
+        if !standing.is_null() || empty.is_null() {
+            object.insert(name.clone(), standing);
+        }
     }
 }
 

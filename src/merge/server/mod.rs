@@ -11,6 +11,7 @@ mod prune;
 mod reset;
 mod scale;
 mod update;
+mod versions;
 mod writer;
 
 pub(in crate::merge) use apply::KUBECTL;

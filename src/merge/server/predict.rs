@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::empty::{with_null_lists, with_structs};
+use super::empty::{with_always_written, with_structs};
 use super::update::finish;
 use super::{Merged, Refused, Writer, apply};
 use crate::merge::typed::refused_null;
@@ -29,7 +29,7 @@ pub fn predict(
     }
     with_structs(by.of, &mut object);
     complete(&mut object);
-    with_null_lists(by.of, &mut object);
+    with_always_written(by.of, &mut object);
     for path in by.reset.paths() {
         match live.and_then(|live| path.get(live)) {
             Some(standing) => {

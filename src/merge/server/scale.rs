@@ -10,6 +10,8 @@ use crate::resource::{FieldPath, GroupKind};
 use crate::schema::TypeRef;
 
 const VERSION: &str = "autoscaling/v1";
+/// A Scale has nothing that a write to it can't change.
+static NOTHING: FieldSet = FieldSet::EMPTY;
 
 /// Why an object can't be scaled so.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -60,13 +62,12 @@ pub fn scaled(parent: &Value, path: &FieldPath, replicas: i64, force: Option<boo
         before["spec"]["replicas"] = now.clone();
     }
     before["metadata"]["managedFields"] = Value::Array(scale_entries(parent, path)?);
-    let none = FieldSet::default();
-    let scale_by = Writer { of: TypeRef::any(), subresource: Some("scale"), reset: &none, ..*by };
+    let scale_by = Writer { of: TypeRef::any(), subresource: Some("scale"), reset: &NOTHING, ..*by };
     let after = match force {
         None => {
             let mut wanted = before.clone();
             wanted["spec"] = if replicas == 0 { json!({}) } else { json!({"replicas": replicas}) };
-            update(Some(&before), &wanted, &scale_by).object
+            update(Some(&before), &wanted, &scale_by)?.object
         }
         Some(force) => {
             let configuration = json!({"apiVersion": VERSION, "kind": "Scale", "metadata": {}, "spec": {"replicas": replicas}});

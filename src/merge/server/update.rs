@@ -1,11 +1,14 @@
 //! Any write but an apply: who comes to own what, from what it changed.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::cap::capped;
 use super::empty::empty_object;
 use super::managers::{Managers, identity, same_owners, without_identity};
-use super::{Conflicts, Merged, Writer};
+use super::versions::{Unconverted, Versioned};
+use super::{Conflicts, Merged, Refused, Writer};
 use crate::merge::typed::{Comparison, Duplicates, compare, reconciled, validate};
 use crate::merge::{ManagerEntry, Operation};
 use crate::resource::same_value;
@@ -15,7 +18,10 @@ const CURRENT: &str = "current-operation";
 
 /// What a PUT, POST or PATCH makes of `live` (none: it is created). `new` is the whole object as it is to be, with defaults, and
 /// with the managedFields that the request has: an empty list there starts them anew.
-pub fn update(live: Option<&Value>, new: &Value, by: &Writer<'_>) -> Merged {
+///
+/// # Errors
+/// Somebody owns fields in a version of which only the server can tell what the object is in it ([`Refused::Unknown`]).
+pub fn update(live: Option<&Value>, new: &Value, by: &Writer<'_>) -> Result<Merged, Refused> {
     let managers = given(live, new, by);
     let mut object = new.clone();
     remove_managers(&mut object);
@@ -24,10 +30,10 @@ pub fn update(live: Option<&Value>, new: &Value, by: &Writer<'_>) -> Merged {
     let tracked = !managers.is_empty() || is_new;
     let empty = live.is_none().then(|| empty_object(by.of, new));
     let before = live.or(empty.as_ref()).unwrap_or(&Value::Null);
-    if tracked && let Some(managers) = written(before, &object, managers, by, by.manager) {
+    if tracked && let Some(managers) = written(before, &object, managers, by, by.manager)? {
         managers.write(&mut object);
     }
-    finish(live, object)
+    Ok(finish(live, object))
 }
 
 /// The managers that the request says there are; if it doesn't, those that there are.
@@ -46,13 +52,29 @@ fn given(live: Option<&Value>, new: &Value, by: &Writer<'_>) -> Managers {
     Managers::read(new).ok().filter(|managers| !managers.is_empty()).unwrap_or_else(standing)
 }
 
-/// Managers after `manager` has made `after` of `before`. None: one of the two isn't of its type, and the record ends there.
-pub(super) fn written(before: &Value, after: &Value, managers: Managers, by: &Writer<'_>, manager: &str) -> Option<Managers> {
-    validate(by.of, after, Duplicates::Allowed).ok()?;
-    validate(by.of, before, Duplicates::Allowed).ok()?;
+/// Managers after `manager` has made `after` of `before`. None: one of the two isn't of its type, here or in a version that
+/// somebody owns fields in, and the record ends there.
+pub(super) fn written(
+    before: &Value,
+    after: &Value,
+    managers: Managers,
+    by: &Writer<'_>,
+    manager: &str,
+) -> Result<Option<Managers>, Refused> {
+    let of_type = |object: &Value| validate(by.of, object, Duplicates::Allowed).is_ok();
+    if !of_type(after) || !of_type(before) {
+        return Ok(None);
+    }
     let version = after["apiVersion"].as_str().unwrap_or_default().to_owned();
-    let mut managers = by_todays_type(managers, &version, by);
-    let Ok(changes) = settle(before, after, &version, &mut managers, None, by, true) else { return Some(managers) };
+    let settled = by_todays_type(before, managers, by).and_then(|mut managers| {
+        let changes = settle(before, after, &mut managers, None, by, true)?;
+        Ok((managers, changes))
+    });
+    let (mut managers, changes) = match settled {
+        Ok(settled) => settled,
+        Err(unknown @ Refused::Unknown(_)) => return Err(unknown),
+        Err(_) => return Ok(None),
+    };
     let fields = without_identity(&changes.written().without(by.reset));
     if !fields.is_empty() {
         let mut entry = ManagerEntry {
@@ -68,67 +90,80 @@ pub(super) fn written(before: &Value, after: &Value, managers: Managers, by: &Wr
         }
         managers.put(entry);
     }
-    Some(capped(managers))
+    Ok(Some(capped(managers)))
 }
 
-/// Every entry in terms of the type as it is now; those of versions that are gone, gone.
-pub(super) fn by_todays_type(managers: Managers, version: &str, by: &Writer<'_>) -> Managers {
+/// Every entry in terms of its version's type as it is now; those of versions that are gone, gone.
+pub(super) fn by_todays_type(standing: &Value, managers: Managers, by: &Writer<'_>) -> Result<Managers, Refused> {
     let mut result = Managers::default();
+    let standing = Versioned::written(standing, by);
     for (id, mut entry) in managers.0 {
-        match by.converted(&entry.fields, &entry.api_version, version) {
-            None => continue,
-            Some(fields) => {
-                let now = reconciled(by.of, &fields);
-                if now != fields {
-                    entry.fields = by.converted(&now, version, &entry.api_version).unwrap_or(now);
-                }
-            }
+        if let Some(there) = standing.to(&entry.api_version, by)? {
+            entry.fields = reconciled(there.of, &entry.fields);
+            result.0.insert(id, entry);
         }
-        result.0.insert(id, entry);
     }
-    result
+    Ok(result)
 }
 
 /// Takes what changed away from all managers but `except`; what is gone from those too that don't mind.
 ///
 /// # Errors
-/// Others own what changed, and it is not to be forced.
+/// Others own what changed, and it is not to be forced; or what changed can't be told in their versions.
 pub(super) fn settle(
     before: &Value,
     after: &Value,
-    version: &str,
     managers: &mut Managers,
     except: Option<&str>,
     by: &Writer<'_>,
     force: bool,
-) -> Result<Comparison, Conflicts> {
+) -> Result<Comparison, Refused> {
     let changes = compare(by.of, before, after).ignoring(by.reset);
-    let written = changes.written();
-    let (mut conflicts, mut taken) = (Vec::new(), Vec::new());
+    let version = after["apiVersion"].as_str().unwrap_or_default();
+    let mut elsewhere: BTreeMap<String, Option<Comparison>> = BTreeMap::new();
+    let (mut conflicts, mut taken, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for (id, entry) in managers.0.iter().filter(|(id, _)| Some(id.as_str()) != except && id.as_str() != CURRENT) {
-        let (Some(written), Some(removed)) =
-            (by.converted(&written, version, &entry.api_version), by.converted(&changes.removed, version, &entry.api_version))
-        else {
+        let there = if entry.api_version == version {
+            Some(&changes)
+        } else {
+            if !elsewhere.contains_key(&entry.api_version) {
+                elsewhere.insert(entry.api_version.clone(), changes_in(&entry.api_version, before, after, by)?);
+            }
+            elsewhere.get(&entry.api_version).and_then(Option::as_ref)
+        };
+        let Some(there) = there else {
+            missing.push(id.clone());
             continue;
         };
-        let conflict = entry.fields.intersection(&written);
+        let conflict = entry.fields.intersection(&there.written());
         if !conflict.is_empty() {
             conflicts.push((Conflicts::key(entry), Conflicts::of(entry, &conflict).collect()));
         }
-        if !conflict.is_empty() || !removed.is_empty() {
-            taken.push((id.clone(), conflict.union(&removed)));
+        if !conflict.is_empty() || !there.removed.is_empty() {
+            taken.push((id.clone(), conflict.union(&there.removed)));
         }
     }
     if !force && !conflicts.is_empty() {
-        return Err(Conflicts::sorted(conflicts));
+        return Err(Conflicts::sorted(conflicts).into());
     }
     for (id, fields) in taken {
         if let Some(entry) = managers.0.get_mut(&id) {
             entry.fields = entry.fields.difference(&fields);
         }
     }
+    managers.0.retain(|id, _| !missing.contains(id));
     managers.drop_empty();
     Ok(changes)
+}
+
+/// What changed in terms of another version. None: there is no such version.
+fn changes_in(version: &str, before: &Value, after: &Value, by: &Writer<'_>) -> Result<Option<Comparison>, Unconverted> {
+    let (before, after) = (Versioned::written(before, by), Versioned::written(after, by));
+    let Some(before) = before.to(version, by).map_err(|why| why.at("failed to convert old object"))? else { return Ok(None) };
+    let Some(after) = after.to(version, by).map_err(|why| why.at("failed to convert new object"))? else { return Ok(None) };
+    let changes = compare(after.of, &before.object, &after.object);
+    // What a write can't change is laid down for every version of a built-in kind, and for the written one of a custom kind.
+    Ok(Some(if by.of.name().is_some() { changes.ignoring(by.reset) } else { changes }))
 }
 
 /// The object as it will stand, unless nothing is to be written: then as it stands.

@@ -8,15 +8,26 @@ use crate::merge::typed::TypeErrors;
 use crate::resource::{FieldPath, Object};
 use crate::schema::TypeRef;
 
-/// How fields of one version of a kind are called in another one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Converted {
-    /// So.
-    Fields(FieldSet),
-    /// As in the first: the versions agree.
-    Same,
-    /// That version is no longer served: what is written in its terms is dropped.
-    NotServed,
+/// What an object is in another version of its kind.
+#[derive(Clone, Debug)]
+pub enum Converted<'a> {
+    /// This, and of this type there.
+    Object(Value, TypeRef<'a>),
+    /// There is no such version of a built-in kind (any more): what is recorded in its terms is dropped.
+    Missing,
+    /// The server fails at it, in these words: a custom kind that has no such version (any more).
+    Fails(String),
+    /// Only the server can tell: a webhook converts it, or code of the server's own.
+    Unknown,
+}
+
+impl<'a> Converted<'a> {
+    /// As versions with the same fields convert, and those of a custom kind without a webhook: by the version's name alone.
+    pub fn by_name(object: &Value, to: &str, of: TypeRef<'a>) -> Self {
+        let mut object = object.clone();
+        object["apiVersion"] = to.into();
+        Self::Object(object, of)
+    }
 }
 
 /// A write: who makes it, by what rules, and when.
@@ -32,22 +43,8 @@ pub struct Writer<'a> {
     pub reset: &'a FieldSet,
     /// Now, as RFC 3339 in whole seconds.
     pub time: &'a str,
-    /// Between versions of the kind: fields, from, to.
-    pub convert: &'a dyn Fn(&FieldSet, &str, &str) -> Converted,
-}
-
-impl Writer<'_> {
-    /// What fields of one version are in another one. None: it isn't served.
-    pub(super) fn converted(&self, fields: &FieldSet, from: &str, to: &str) -> Option<FieldSet> {
-        if from == to {
-            return Some(fields.clone());
-        }
-        match (self.convert)(fields, from, to) {
-            Converted::Fields(fields) => Some(fields),
-            Converted::Same => Some(fields.clone()),
-            Converted::NotServed => None,
-        }
-    }
+    /// An object in another version of the kind, by the name of that version.
+    pub convert: &'a dyn Fn(&Value, &str) -> Converted<'a>,
 }
 
 /// What a write makes of an object: before the server prunes, sets defaults, writes values in their canonical form and admits.
@@ -101,6 +98,12 @@ pub enum Refused {
     /// Of a custom kind: merging leaves a null where its type has none (422).
     #[error("`{0}` is null, and its type has no null: what it held has all been taken out")]
     Null(FieldPath),
+    /// Somebody owns fields in another version, in which one of the objects can't be written (500, in the server's words).
+    #[error("{0}")]
+    Conversion(String),
+    /// Somebody owns fields in another version, and only the server can tell what the object is in that one.
+    #[error("fields are owned in {0}, and only the server can tell what the object is in that version")]
+    Unknown(String),
     /// The managedFields that stand there can't be read (500).
     #[error("failed to decode managed fields: {0}")]
     Managers(#[from] ManagersError),
