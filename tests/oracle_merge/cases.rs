@@ -32,6 +32,11 @@ impl Case {
         GroupVersionKind::from_api_version(self.api_version, self.kind)
     }
 
+    /// Whether it is stored in the version at hand: the last one.
+    pub fn is_stored_so(&self) -> bool {
+        self.versions.last().is_none_or(|stored| *stored == self.api_version)
+    }
+
     /// The same kind, written in another version.
     pub fn in_version(&self, api_version: &'static str) -> Self {
         Self { api_version, ..self.clone() }

@@ -18,10 +18,57 @@ pub struct Subject<'s> {
     pub namespace: String,
     pub name: String,
     pub live: Option<Value>,
+    /// What is stored of it and no answer shows.
+    pub unseen: Unseen,
     /// Whole predictions made.
     pub predictions: usize,
     /// Those that were not what the server stored: where.
     pub missed: Vec<String>,
+}
+
+/// What is stored otherwise than answers show it: the next write is one, even if it changes nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unseen {
+    /// Of a custom object, empty maps and lists of metadata: an apply stores them, no read has them.
+    empty_metadata: bool,
+    /// A new PersistentVolumeClaim's phase: none is stored, and every read has the default.
+    no_phase: bool,
+    /// A field that only the stored version has: a write in another version loses it.
+    wider: bool,
+    /// It was scaled last.
+    scaled: bool,
+}
+
+impl Unseen {
+    /// After a create (no live object) or another write that the server stored as this.
+    fn after(case: &Case, live: Option<&Value>, stored: &Value, is_apply: bool) -> Self {
+        Self {
+            empty_metadata: is_apply && case.template.is_none() && case.is_stored_so() && has_empty_metadata(stored),
+            no_phase: case.kind == "PersistentVolumeClaim" && live.is_none(),
+            wider: case.is_stored_so() && !stored["spec"]["inner"]["extra"].is_null(),
+            scaled: false,
+        }
+    }
+
+    /// Whether storing this would write, though nothing is to be written.
+    fn differs_from(self, case: &Case, object: &Value) -> bool {
+        let empty_metadata = case.is_stored_so() && has_empty_metadata(object);
+        self.no_phase || (self.empty_metadata && !empty_metadata) || (self.wider && !case.is_stored_so())
+    }
+}
+
+/// An object's own metadata, or that of one within it.
+fn has_empty_metadata(object: &Value) -> bool {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    };
+    object.as_object().into_iter().flatten().any(|(name, value)| match value {
+        Value::Object(metadata) if name == "metadata" => metadata.values().any(is_empty),
+        below => has_empty_metadata(below),
+    })
 }
 
 /// How a step went.
@@ -169,14 +216,22 @@ impl Subject<'_> {
                 same_managers(&merged.object, &answer.body)?;
                 in_order(&answer.body)?;
                 let unchanged = live.as_ref().is_some_and(|live| version(live) == version(&answer.body));
-                if merged.is_unchanged() && !unchanged {
+                let unseen = self.unseen.differs_from(&self.case, &merged.object);
+                let after = if self.unseen.scaled { " after a scale" } else { "" };
+                if !unchanged {
+                    self.unseen = Unseen::after(&self.case, live.as_ref(), &merged.object, true);
+                }
+                if unchanged && unseen {
+                    return Err("nothing written, where what is stored isn't what was answered".to_owned());
+                }
+                if merged.is_unchanged() && !unchanged && !unseen {
                     let server = live.as_ref().map(|live| merge::diff(live, &answer.body));
-                    return Err(format!("written, where nothing was to be written\n{server:?}"));
+                    return Err(format!("written{after}, where nothing was to be written\n{server:?}"));
                 }
                 if unchanged && merged.owners_changed {
                     return Err(format!("nothing written, where owners were to change\n{}", changes(live.as_ref(), &merged)));
                 }
-                if verdict == Some(Verdict::Unchanged) && !(merged.is_unchanged() && unchanged) {
+                if verdict == Some(Verdict::Unchanged) && !(merged.is_unchanged() && (unchanged || unseen)) {
                     return Err(format!(
                         "told to be unchanged; the function: {}, the server: {unchanged}\n{}",
                         merged.is_unchanged(),
@@ -300,6 +355,9 @@ impl Subject<'_> {
             return Ok(Went::Refused);
         }
         self.live = Some(answer.body.clone());
+        if live.as_ref().is_none_or(|live| version(live) != version(&answer.body)) {
+            self.unseen = Unseen::after(&self.case, live.as_ref(), &answer.body, false);
+        }
         // What was sent, with defaults and in canonical form, is what came back, but for what the server makes itself.
         let mut new = answer.body.clone();
         let requested = match write {
@@ -387,6 +445,9 @@ impl Subject<'_> {
         }
         let now = self.server.send(Method::GET, &self.path(""), Content::Json, &Value::Null).await.body;
         self.live = Some(now.clone());
+        if version(&live) != version(&now) {
+            self.unseen = Unseen { scaled: true, ..Unseen::after(&self.case, Some(&live), &now, false) };
+        }
         let predicted = predicted.map_err(|error| format!("scaled, where the function says {error}"))?;
         same("replicas", field.get(&predicted.object), field.get(&now))?;
         same_managers(&predicted.object, &now)?;
@@ -416,14 +477,24 @@ fn converted<'s>(server: &'s Server, case: &Case, object: &Value, to: &str) -> C
     }
 }
 
-/// A list that is always written comes back from the storage as null when it is empty: as it was asked for, it is another value.
+/// A list that is empty isn't what comes back, but what was asked for: one that is always written comes back from the storage as
+/// null, one within the items of a list not at all; and there it makes a list that is one value another value.
 fn with_empty_lists(new: &mut Value, asked: &Value) {
+    restore_empty_lists(new, asked, false);
+}
+
+fn restore_empty_lists(new: &mut Value, asked: &Value, within_item: bool) {
     match (new, asked) {
         (new @ Value::Null, Value::Array(items)) if items.is_empty() => *new = Value::Array(Vec::new()),
+        (Value::Array(new), Value::Array(asked)) if new.len() == asked.len() => {
+            new.iter_mut().zip(asked).for_each(|(new, asked)| restore_empty_lists(new, asked, true));
+        }
         (Value::Object(new), Value::Object(asked)) => {
-            for (name, value) in new {
-                if let Some(asked) = asked.get(name) {
-                    with_empty_lists(value, asked);
+            for (name, asked) in asked {
+                match new.get_mut(name) {
+                    Some(value) => restore_empty_lists(value, asked, within_item),
+                    None if within_item && *asked == json!([]) => drop(new.insert(name.clone(), asked.clone())),
+                    None => {}
                 }
             }
         }

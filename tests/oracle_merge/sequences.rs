@@ -8,7 +8,7 @@ use crate::cases::{self, Case};
 use crate::custom;
 use crate::differences::KNOWN;
 use crate::generate::{self, Random};
-use crate::model::{Subject, Went};
+use crate::model::{Subject, Unseen, Went};
 use crate::server::{NAMESPACES, Server};
 use crate::shrink;
 use crate::step::Step;
@@ -60,6 +60,7 @@ impl Sequence {
             namespace: format!("m{}", self.seed % NAMESPACES),
             name: name.to_owned(),
             live: None,
+            unseen: Unseen::default(),
             predictions: 0,
             missed: Vec::new(),
         };
@@ -107,7 +108,7 @@ pub async fn all(server: &Server) -> Result<(), String> {
         (sequence, outcome)
     });
     let (mut counts, mut explained, mut failures, mut steps) =
-        (BTreeMap::<Went, usize>::new(), BTreeMap::<&str, usize>::new(), Vec::new(), 0);
+        (BTreeMap::<Went, usize>::new(), BTreeMap::<&str, (usize, u64)>::new(), Vec::new(), 0);
     let mut runs = std::pin::pin!(runs.buffer_unordered(AT_ONCE));
     let (mut predictions, mut missed) = (0, BTreeMap::<String, (usize, String)>::new());
     while let Some((sequence, course)) = runs.next().await {
@@ -122,7 +123,7 @@ pub async fn all(server: &Server) -> Result<(), String> {
             *counts.entry(how).or_default() += 1;
         }
         for name in known {
-            *explained.entry(name).or_default() += 1;
+            explained.entry(name).or_insert((0, sequence.seed)).0 += 1;
         }
         failures.extend(failure.map(|failure| (sequence, failure)));
     }
@@ -142,7 +143,8 @@ pub async fn all(server: &Server) -> Result<(), String> {
         eprintln!("  {times} x {}", example.chars().take(300).collect::<String>());
     }
     for known in KNOWN {
-        eprintln!("explained: {}: {} times; {}", known.name, explained.get(known.name).unwrap_or(&0), known.reason);
+        let (times, seed) = explained.get(known.name).unwrap_or(&(0, 0));
+        eprintln!("explained: {}: {times} times (seed {seed}); {}", known.name, known.reason);
     }
     if otherwise > 0 && failures.is_empty() {
         return Err(format!("{otherwise} of {predictions} objects were stored otherwise than predicted"));

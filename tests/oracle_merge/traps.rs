@@ -5,7 +5,7 @@ use spai::merge::{self, Verdict};
 
 use crate::cases::{self, Case};
 use crate::custom;
-use crate::model::{Subject, Went};
+use crate::model::{Subject, Unseen, Went};
 use crate::server::Server;
 use crate::step::{Step, Write};
 
@@ -24,6 +24,7 @@ impl<'s> Object<'s> {
             namespace: "m0".to_owned(),
             name: name.to_owned(),
             live: None,
+            unseen: Unseen::default(),
             predictions: 0,
             missed: Vec::new(),
         })
