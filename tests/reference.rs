@@ -128,6 +128,7 @@ fn the_plans_json_is_as_its_schema_says() {
             field(Some(Shown::Secret), Some(Shown::Secret), Cause::Intended),
             field(None, Some(Shown::Value(Value::Null)), drift),
             field(Some(Shown::Value(1.into())), None, Cause::Server),
+            field(None, Some(Shown::KnownAfterApply), Cause::Server),
         ],
         conflicts: vec![Conflict { manager: "kubectl".into(), since: None, path: path.clone(), ours_before: false }],
         replace_reasons: vec!["immutable".into()],

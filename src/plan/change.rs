@@ -129,6 +129,8 @@ pub enum Shown {
     Value(Value),
     /// A secret: only that there is one.
     Secret,
+    /// What the server draws when it is written, and would draw otherwise each time that it is asked: an address, a node port.
+    KnownAfterApply,
 }
 
 /// A field that somebody else owns and we want with another value.

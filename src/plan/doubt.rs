@@ -5,41 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::merge::{FieldSet, ManagedFields, ManagerEntry};
-use crate::resource::{Diagnostic, FieldPath, GroupVersionKind, Object, ObjectKey, Origin};
+use crate::resource::{Diagnostic, FieldPath, Object, ObjectKey, Origin};
 
 use super::fields::Sides;
-use super::{Answer, Doubt, Shown, refusal};
-
-/// What the server chooses by itself, from what there is and what its admission adds: no prediction can be meant to know it.
-/// Group, kind, and places by their names.
-const ALLOTTED: [(&str, &str, &[&str]); 7] = [
-    (
-        "",
-        "Service",
-        &["spec.clusterIP", "spec.clusterIPs", "spec.healthCheckNodePort", "spec.ipFamilies", "spec.ipFamilyPolicy", "spec.ports.nodePort"],
-    ),
-    ("", "PersistentVolumeClaim", &["metadata.finalizers", "spec.storageClassName", "spec.volumeName"]),
-    ("", "PersistentVolume", &["metadata.finalizers"]),
-    (
-        "",
-        "Pod",
-        &[
-            "spec.containers.volumeMounts",
-            "spec.imagePullSecrets",
-            "spec.initContainers.volumeMounts",
-            "spec.nodeName",
-            "spec.preemptionPolicy",
-            "spec.priority",
-            "spec.serviceAccount",
-            "spec.serviceAccountName",
-            "spec.tolerations",
-            "spec.volumes",
-        ],
-    ),
-    ("batch", "Job", &["metadata.labels", "spec.selector", "spec.template.metadata"]),
-    ("networking.k8s.io", "Ingress", &["spec.ingressClassName"]),
-    ("certificates.k8s.io", "CertificateSigningRequest", &["spec.extra", "spec.groups", "spec.uid", "spec.username"]),
-];
+use super::{Answer, Doubt, Shown, allotted, refusal};
 
 /// So many differences of one object are told; all are in the JSON.
 const TOLD: usize = 4;
@@ -83,6 +52,7 @@ pub(super) fn finding(key: &ObjectKey, doubts: &[Doubt], origin: Option<&Origin>
     let shown = |shown: &Option<Shown>| match shown {
         None => "nothing".to_owned(),
         Some(Shown::Secret) => "(secret)".to_owned(),
+        Some(Shown::KnownAfterApply) => "(known after apply)".to_owned(),
         Some(Shown::Value(Value::String(text))) => text.clone(),
         Some(Shown::Value(value)) => value.to_string(),
     };
@@ -126,7 +96,7 @@ fn words(text: String) -> Shown {
 fn values(predicted: &Object, said: &Object, sides: &Sides<'_>) -> Vec<Doubt> {
     let gvk = said.gvk();
     let differences = sides.differences(predicted.without_server_fields().value(), said.without_server_fields().value());
-    let differences = differences.into_iter().filter(|difference| !is_allotted(&gvk, &difference.path));
+    let differences = differences.into_iter().filter(|difference| !allotted::is_chosen(&gvk, &difference.path));
     differences
         .map(|difference| Doubt {
             predicted: difference.before.map(|value| sides.shown(&difference.path, value)),
@@ -134,11 +104,6 @@ fn values(predicted: &Object, said: &Object, sides: &Sides<'_>) -> Vec<Doubt> {
             path: difference.path,
         })
         .collect()
-}
-
-fn is_allotted(gvk: &GroupVersionKind, path: &FieldPath) -> bool {
-    let places = ALLOTTED.iter().filter(|(group, kind, _)| (*group, *kind) == (gvk.group.as_str(), gvk.kind.as_str()));
-    places.flat_map(|(_, _, places)| *places).any(|place| path.is_within(place))
 }
 
 fn owners(predicted: &Object, said: &Object) -> Vec<Doubt> {

@@ -6,7 +6,7 @@ use crate::merge::{self, ManagedFields};
 use crate::resource::{Desired, FieldManager, FieldPath, Object, PathElement, Prior};
 use crate::schema::TypeRef;
 
-use super::{Cause, FieldChange, Shown};
+use super::{Cause, FieldChange, Shown, allotted};
 
 /// kubectl's record of what it applied from the client: for a Secret, the secret.
 pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -59,7 +59,14 @@ impl Sides<'_> {
         let shown = |value: Option<Value>| value.map(|value| self.shown(&path, value));
         let cause = self.cause(managed, &path);
         let origin = after.as_ref().and_then(|_| self.desired.declared.origin_of(&path)).cloned();
-        FieldChange { before: shown(before), after: shown(after), cause, origin, path }
+        let after = if self.is_drawn(&path, after.as_ref()) { Some(Shown::KnownAfterApply) } else { shown(after) };
+        FieldChange { before: shown(before), after, cause, origin, path }
+    }
+
+    /// Whether the server draws what will stand there.
+    fn is_drawn(&self, path: &FieldPath, after: Option<&Value>) -> bool {
+        let wanted = &self.desired.object;
+        after.is_some_and(|after| path.get(wanted.value()).is_none() && allotted::is_drawn(&wanted.gvk(), path, after))
     }
 
     /// Where two forms of the object differ.

@@ -4,6 +4,7 @@
 //! apply. Of that it predicts what an apply would come to, returns what is to be asked of the server (dry-runs of these few),
 //! takes the answers, and gives the [`Plan`]. Where prediction and answer differ, the answer counts, and the plan says so.
 
+mod allotted;
 mod case;
 mod change;
 mod configuration;

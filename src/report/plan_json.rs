@@ -82,11 +82,12 @@ fn field(field: &FieldChange) -> Value {
     })
 }
 
-/// `{"value": …}`, or `"secret"`: so a field that isn't there (null) and one that holds null are told apart.
+/// `{"value": …}`, `"secret"`, or `"known-after-apply"`: so a field that isn't there (null) and one that holds null are told apart.
 fn shown(shown: &Shown) -> Value {
     match shown {
         Shown::Value(value) => json!({"value": value}),
         Shown::Secret => json!("secret"),
+        Shown::KnownAfterApply => json!("known-after-apply"),
     }
 }
 

@@ -15,6 +15,8 @@ const WORDS: usize = 4_000;
 
 /// What is said of a secret.
 const SECRET: &str = "(secret)";
+/// What is said of what the server draws.
+const KNOWN_AFTER_APPLY: &str = "(known after apply)";
 
 /// What becomes of a field, in lines without indentation. `name` is the field's path.
 pub(super) fn change(name: &str, before: Option<&Shown>, after: Option<&Shown>, room: usize, look: Look) -> Vec<String> {
@@ -63,6 +65,7 @@ fn is_short(text: &str) -> bool {
 fn text(shown: &Shown) -> String {
     match shown {
         Shown::Secret => SECRET.to_owned(),
+        Shown::KnownAfterApply => KNOWN_AFTER_APPLY.to_owned(),
         Shown::Value(Value::String(string)) => {
             let odd = string.is_empty() || string.trim() != string || looks_like_something_else(string);
             if odd && !string.contains('\n') { Value::from(string.as_str()).to_string() } else { string.clone() }
@@ -175,6 +178,8 @@ mod tests {
     #[test]
     fn secrets_only_say_that_they_change() {
         assert_eq!(change("data.k", Some(&Shown::Secret), Some(&Shown::Secret), 80, Look::default()), ["  data.k: (secret), changed"]);
+        let drawn = change("spec.clusterIP", None, Some(&Shown::KnownAfterApply), 80, Look::default());
+        assert_eq!(drawn, ["+ spec.clusterIP: (known after apply)"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use spai::plan::{Action, Cause, Decided, Plan, Shown};
+use spai::report::plan_json;
 
 use crate::world::{DEPLOYMENT, World, change, codes, fields, shown, writes};
 
@@ -99,6 +100,37 @@ async fn a_services_type_takes_along_what_was_allotted_for_it() {
         let plan = as_said(&world).await;
         assert_eq!(writes(change(&plan, "Service", "s")).len(), 1, "{spec}");
     }
+}
+
+#[tokio::test]
+async fn what_the_server_draws_is_known_after_apply_and_not_before() {
+    let Some(world) = World::new("trap-drawn") else { return };
+    let service = |spec: &str| {
+        format!("apiVersion: v1\nkind: Service\nmetadata: {{name: s, namespace: NS}}\nspec: {{selector: {{app: web}}, {spec}}}\n")
+    };
+    world.manifest("s", &service("type: ClusterIP, ports: [{name: one, port: 80}]"));
+    as_said(&world).await;
+    world.manifest("s", &service("type: NodePort, ports: [{name: one, port: 80}, {name: two, port: 81, nodePort: 32081}]"));
+    let (one, two) = (world.plan().await, world.plan().await);
+    assert_eq!(plan_json(&one)["changes"], plan_json(&two)["changes"], "the same inputs give the same bytes");
+    let drawn = |plan: &Plan| -> Vec<String> {
+        let fields = change(plan, "Service", "s").fields.iter().filter(|field| field.after == Some(Shown::KnownAfterApply));
+        fields.map(|field| field.path.to_string()).collect()
+    };
+    assert_eq!(drawn(&one), ["spec.ports[80].nodePort"], "the other one is asked for");
+    assert!(plan_json(&one)["changes"].to_string().contains("known-after-apply"));
+    let text = fields(change(&one, "Service", "s"));
+    assert!(text.contains(&"spec.ports[80].nodePort: - → (known after apply) (server)".to_owned()), "{text:#?}");
+    as_said(&world).await;
+    // A Service that had no address gets one.
+    world.manifest(
+        "s",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: NS}\nspec: {type: ExternalName, externalName: example.com}\n",
+    );
+    as_said(&world).await;
+    world.manifest("s", &service("type: ClusterIP, ports: [{port: 80}]"));
+    let plan = as_said(&world).await;
+    assert_eq!(drawn(&plan), ["spec.clusterIP", "spec.clusterIPs"]);
 }
 
 #[tokio::test]

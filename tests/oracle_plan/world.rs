@@ -107,6 +107,7 @@ pub fn fields(change: &Change) -> Vec<String> {
     let text = |shown: Option<&Shown>| match shown {
         None => "-".to_owned(),
         Some(Shown::Secret) => "(secret)".to_owned(),
+        Some(Shown::KnownAfterApply) => "(known after apply)".to_owned(),
         Some(Shown::Value(value)) => value.to_string(),
     };
     let cause = |cause: &Cause| match cause {
