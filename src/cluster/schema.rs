@@ -71,10 +71,11 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 impl Cluster {
-    /// The types of these group versions (`apps/v1`, `v1`), as this server has them. One that it doesn't serve is left out.
+    /// The types of these group versions (`apps/v1`, `v1`), as this server has them. One that it doesn't serve is left out; one
+    /// that it won't tell, or not in a form that can be read, is missed by the catalog alone.
     ///
     /// # Errors
-    /// The server doesn't answer, refuses, or answers with something that is no schema.
+    /// The server doesn't answer, or refuses to say what it has at all.
     pub async fn schema(
         &self,
         api_versions: &BTreeSet<String>,
@@ -101,12 +102,19 @@ impl Cluster {
         }
         let facts = Facts::of(minor);
         let fetched = missing.into_iter().map(|(api_version, address, hash)| async move {
-            let schema = self.fetch_schema(&address, &hash, cache).await?;
-            Ok::<_, ClusterError>((api_version, schema.with_facts(facts)))
+            match self.fetch_schema(&address, &hash, cache).await {
+                Ok(schema) => Ok((api_version, Ok(schema.with_facts(facts)))),
+                Err(error @ ClusterError::Unavailable { .. }) => Err(error),
+                Err(error) => Ok((api_version, Err(error.to_string()))),
+            }
         });
-        let fetched: BTreeMap<String, Schema> = futures::stream::iter(fetched).buffer_unordered(PARALLEL).try_collect().await?;
+        let fetched: BTreeMap<String, Result<Schema, String>> =
+            futures::stream::iter(fetched).buffer_unordered(PARALLEL).try_collect().await?;
         for (api_version, schema) in fetched {
-            catalog.add(api_version, Arc::new(schema));
+            match schema {
+                Ok(schema) => catalog.add(api_version, Arc::new(schema)),
+                Err(why) => catalog.miss(api_version, why),
+            }
         }
         Ok(catalog)
     }

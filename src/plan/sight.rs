@@ -77,13 +77,13 @@ fn admission(planner: &Planner<'_>) -> Option<Diagnostic> {
     Some(Diagnostic::warning("plan::admission_not_asked", text).help("plan without `--offline` to ask it"))
 }
 
-/// Types that can't be had.
-fn types(planner: &Planner<'_>) -> Option<Diagnostic> {
-    let why = planner.input.types.why_missed()?;
-    Some(
-        Diagnostic::warning("plan::no_types", format!("the server doesn't tell the types of its kinds: {why}"))
-            .help("objects can't be compared here: the server is asked about each, and predictions are rough"),
-    )
+/// Types that can't be had: of all kinds, or of those of a group version.
+fn types(planner: &Planner<'_>) -> impl Iterator<Item = Diagnostic> {
+    planner.input.types.why_missed().into_iter().map(|(version, why)| {
+        let whose = version.map_or("its kinds".to_owned(), |version| format!("the kinds of {version}"));
+        Diagnostic::warning("plan::no_types", format!("the server doesn't tell the types of {whose}: {why}"))
+            .help("their objects can't be compared here: the server is asked about each, and predictions are rough")
+    })
 }
 
 fn some(names: &[&str]) -> String {

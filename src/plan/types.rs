@@ -30,9 +30,10 @@ impl Types {
         Self { missed: Some(why), ..Self::default() }
     }
 
-    /// Why they can't be had, if they can't.
-    pub fn why_missed(&self) -> Option<&str> {
-        self.missed.as_deref()
+    /// Why they can't be had, if they can't: of all kinds, or of those of some group versions.
+    pub(super) fn why_missed(&self) -> Vec<(Option<&str>, &str)> {
+        let some = self.catalog.iter().flat_map(Catalog::missed).map(|(version, why)| (Some(version.as_str()), why.as_str()));
+        self.missed.iter().map(|why| (None, why.as_str())).chain(some).collect()
     }
 
     /// Takes what the CustomResourceDefinitions among these objects define. One that can't be read is the server's to refuse.
@@ -51,6 +52,9 @@ impl Types {
         let of = self.catalog.as_ref().and_then(|catalog| catalog.kind(gvk));
         if let Some(of) = of {
             return Some(Kind { of, status_apart: self.status_apart.contains(&gvk.group_kind()), is_new: false });
+        }
+        if self.catalog.as_ref().is_some_and(|catalog| catalog.missed().contains_key(&gvk.api_version())) {
+            return None;
         }
         let definition = self.defined.iter().find(|definition| definition.schema.kind(gvk).is_some())?;
         let status_apart = definition.versions.iter().any(|version| version.name == gvk.version && version.status);

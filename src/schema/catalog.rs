@@ -19,12 +19,14 @@ pub struct Catalog {
     defined: BTreeMap<GroupVersionKind, Arc<Schema>>,
     /// Group versions that the server doesn't serve, whatever the archive has.
     gone: BTreeSet<String>,
+    /// Group versions whose types the server has otherwise than the archive, and that couldn't be had: why.
+    missed: BTreeMap<String, String>,
 }
 
 impl Catalog {
     /// The embedded types of a minor version alone.
     pub fn of(built_in: &'static BuiltIn) -> Self {
-        Self { built_in, own: BTreeMap::new(), defined: BTreeMap::new(), gone: BTreeSet::new() }
+        Self { built_in, own: BTreeMap::new(), defined: BTreeMap::new(), gone: BTreeSet::new(), missed: BTreeMap::new() }
     }
 
     /// The same by its number.
@@ -58,6 +60,16 @@ impl Catalog {
         self.gone.insert(api_version.to_owned());
     }
 
+    /// Says that the types of a group version can't be had, and why: its kinds aren't known, whatever the archive has.
+    pub fn miss(&mut self, api_version: impl Into<String>, why: impl Into<String>) {
+        self.missed.insert(api_version.into(), why.into());
+    }
+
+    /// The group versions whose types can't be had, each with why.
+    pub fn missed(&self) -> &BTreeMap<String, String> {
+        &self.missed
+    }
+
     /// The type of a kind, if it is known.
     pub fn kind(&self, gvk: &GroupVersionKind) -> Option<TypeRef<'_>> {
         if let Some(schema) = self.defined.get(gvk) {
@@ -66,7 +78,7 @@ impl Catalog {
         let api_version = gvk.api_version();
         match self.own.get(&api_version) {
             Some(schema) => schema.kind(gvk),
-            None if self.gone.contains(&api_version) => None,
+            None if self.gone.contains(&api_version) || self.missed.contains_key(&api_version) => None,
             None => self.built_in.kind(gvk),
         }
     }
@@ -89,6 +101,9 @@ mod tests {
             "versions": [{"name": "v1", "served": true, "schema": schema}]}});
         catalog.define(Definition::read(&crd).unwrap());
         assert!(catalog.kind(&widget).unwrap().field("spec").unwrap().field("a").is_some());
+        let mut other = catalog.clone();
+        other.miss("apps/v1", "no right");
+        assert!(other.kind(&deployment).is_none() && other.kind(&widget).is_some());
         catalog.remove("apps/v1");
         assert!(catalog.kind(&deployment).is_none());
     }

@@ -75,6 +75,23 @@ fn each_thing_that_differs_is_asked_about() {
 }
 
 #[test]
+fn types_that_cannot_be_had_concern_their_group_version_alone() {
+    let wanted = desired(config_map("c", json!({"a": "1"})));
+    let web = desired(deployment("web", json!({"image": "i:1"})));
+    let mut scene = Scene::of(vec![wanted.clone(), web.clone()]);
+    scene.applied(&wanted);
+    let live = scene.applied(&web);
+    scene.catalog.miss("apps/v1", "it is too large");
+    let plan = scene.plan(|question| {
+        assert_eq!(question.key.kind, "Deployment");
+        applied(&live)
+    });
+    assert_eq!(plan.unchanged.len(), 2);
+    let told: Vec<&str> = plan.findings.0.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(told, ["the server doesn't tell the types of the kinds of apps/v1: it is too large"]);
+}
+
+#[test]
 fn a_state_from_before_what_others_do_does_not_count() {
     let wanted = desired(config_map("c", json!({"a": "1"})));
     let mut scene = Scene::of(vec![wanted.clone()]);

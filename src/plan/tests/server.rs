@@ -93,6 +93,7 @@ pub(super) struct Scene {
     pub(super) take_ownership: bool,
     pub(super) asking: Asking,
     pub(super) mutators: Vec<Object>,
+    pub(super) catalog: Catalog,
 }
 
 impl Scene {
@@ -102,6 +103,7 @@ impl Scene {
         Self {
             desired,
             prior: PriorSet::default(),
+            catalog: Catalog::of_minor(MINORS[1]),
             live: vec![Object::try_from(namespace).unwrap()],
             take_ownership: false,
             asking: Asking::Changed,
@@ -155,7 +157,7 @@ impl Scene {
         let others = [("apps/v1", "Deployment"), ("networking.k8s.io/v1", "NetworkPolicy")];
         let graph = ResourceGraph::build(&self.desired).unwrap();
         let (identity, filter, desired) = (identity(), Filter::default(), Arc::new(self.desired));
-        let mut types = Types::of(Catalog::of_minor(MINORS[1]));
+        let mut types = Types::of(self.catalog);
         types.define(desired.iter());
         let types = Arc::new(types);
         let plurals = kinds.iter().chain(&others).map(|(api_version, kind)| {
