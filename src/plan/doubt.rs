@@ -19,6 +19,10 @@ pub(super) fn between(predicted: &Answer, said: &Answer, sides: &Sides<'_>) -> V
         // What quotas, policies and webhooks refuse is their matter: nobody said that it was known.
         (_, Answer::Moved(_) | Answer::NotAllowed { .. } | Answer::Count(_))
         | (Answer::Applied { .. } | Answer::Conflict(_), Answer::Refused { .. }) => Vec::new(),
+        // Nor what a definition's own rules refuse (CEL, patterns, limits): they are the server's to judge.
+        (Answer::Applied { .. } | Answer::Conflict(_), Answer::Invalid { .. }) if sides.of.is_some_and(|of| of.name().is_none()) => {
+            Vec::new()
+        }
         (Answer::Applied { object: predicted, .. }, Answer::Applied { object: said, .. }) => {
             let mut doubts = values(predicted, said, sides);
             doubts.extend(owners(predicted, said));

@@ -264,7 +264,7 @@ pub fn configuration(case: &Case, of: TypeRef<'_>, random: &mut Random) -> Value
 
 /// The kind in one of the versions that it is written in.
 fn in_some_version(case: &Case, random: &mut Random) -> Case {
-    if case.versions.is_empty() { case.clone() } else { case.in_version(*random.pick(case.versions)) }
+    if case.versions.is_empty() { case.clone() } else { case.in_version(random.pick(case.versions)) }
 }
 
 /// The writes of a seed.

@@ -28,6 +28,7 @@ pub struct Subject<'s> {
 
 /// What is stored otherwise than answers show it: the next write is one, even if it changes nothing.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any may be together")]
 pub struct Unseen {
     /// Of a custom object, empty maps and lists of metadata: an apply stores them, no read has them.
     empty_metadata: bool,

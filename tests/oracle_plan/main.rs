@@ -10,5 +10,6 @@ mod limits;
 #[path = "../support/mod.rs"]
 mod support;
 mod traps;
+mod unions;
 mod whole;
 mod world;

@@ -9,7 +9,7 @@ use spai::report::plan_json;
 use crate::world::{DEPLOYMENT, World, change, codes, fields, shown, writes};
 
 /// Applies, and holds every field of the plan to what then stands there.
-async fn as_said(world: &World) -> Plan {
+pub async fn as_said(world: &World) -> Plan {
     let plan = world.plan().await;
     assert_eq!(codes(&plan), Vec::<&str>::new(), "{:#?}", plan.findings);
     assert!(plan.doubts.is_empty(), "{:#?}", plan.doubts);
