@@ -264,7 +264,11 @@ pub fn configuration(case: &Case, of: TypeRef<'_>, random: &mut Random) -> Value
 
 /// The kind in one of the versions that it is written in.
 fn in_some_version(case: &Case, random: &mut Random) -> Case {
-    if case.versions.is_empty() { case.clone() } else { case.in_version(random.pick(case.versions)) }
+    if case.versions.is_empty() {
+        return case.clone();
+    }
+    let version: &&str = random.pick(case.versions);
+    case.in_version(version)
 }
 
 /// The writes of a seed.
