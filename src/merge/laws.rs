@@ -21,6 +21,8 @@ static KIND: LazyLock<Definition> = LazyLock::new(|| {
         "whole": {"type": "object", "x-kubernetes-map-type": "atomic", "additionalProperties": text},
         "list": {"type": "array", "items": text}, "set": {"type": "array", "x-kubernetes-list-type": "set", "items": text},
         "ports": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["port", "protocol"], "items": port},
+        "wholes": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["uid"], "items": {"type": "object", "required": ["uid"],
+            "x-kubernetes-map-type": "atomic", "properties": {"uid": text, "name": text}}},
         "any": {"x-kubernetes-preserve-unknown-fields": true}}});
     let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}});
     let versions = json!([{"name": "v1", "served": true, "storage": true, "schema": schema}]);
@@ -92,13 +94,14 @@ fn spec(fields: &'static [&'static str]) -> impl Strategy<Value = Map<String, Va
             "whole" => whole.clone(),
             "list" => json!(list),
             "set" => set.clone(),
+            "wholes" => json!([{"uid": "1", "name": note}, {"uid": "2"}]),
             _ => ports.clone(),
         };
         chosen.into_iter().map(|name| ((*name).to_owned(), value(name))).collect()
     })
 }
 
-const ALL: &[&str] = &["count", "note", "map", "whole", "list", "set", "ports", "any"];
+const ALL: &[&str] = &["count", "note", "map", "whole", "list", "set", "ports", "wholes", "any"];
 
 /// Who owns what, times apart.
 fn owners(object: &Value) -> Vec<(String, FieldSet)> {

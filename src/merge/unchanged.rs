@@ -305,6 +305,13 @@ impl Walk {
             };
             let Tree::Map(below) = below else { return Err(Rule::OneEntry.into()) };
             match kind {
+                // An owner reference is one value, whatever is within it.
+                ListKind::Map(_) if matches!(of.shape(), Shape::Map { atomic: true, .. }) => {
+                    if !found.is(item) {
+                        return Err(Stop::from(Rule::SameValue).at(key()?));
+                    }
+                    whole_node(Some(below), true, 0)?;
+                }
                 ListKind::Map(_) => {
                     let map = item.as_object().ok_or(Rule::InSchema)?;
                     let inner = self.map(of, map, &[], found.map(), Some(below), Level::Below).map_err(|stop| match key() {

@@ -134,3 +134,23 @@ async fn what_kubectl_applied_from_the_client_becomes_ours_whole() {
     let there = world.kubectl(&["get", "configmap", "c", "-o", "jsonpath={.data}"]);
     assert!(labels && there == r#"{"kept":"1"}"#, "{there}");
 }
+
+#[tokio::test]
+async fn an_owner_reference_is_one_value_and_unchanged_without_a_question() {
+    let Some(world) = World::new("trap-owner") else { return };
+    world.kubectl(&["create", "configmap", "owner"]);
+    let uid = world.kubectl(&["get", "configmap", "owner", "-o", "jsonpath={.metadata.uid}"]);
+    let child = |more: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: child\n  namespace: NS\n  \
+             ownerReferences: [{{apiVersion: v1, kind: ConfigMap, name: owner, uid: {uid}{more}}}]\ndata: {{k: v}}\n"
+        )
+    };
+    world.manifest("child", &child(""));
+    as_said(&world).await;
+    let plan = world.plan().await;
+    assert_eq!((plan.changes.len(), plan.asked), (0, 0), "{:?}", plan.changes);
+    world.manifest("child", &child(", blockOwnerDeletion: true"));
+    let plan = as_said(&world).await;
+    assert_eq!(change(&plan, "ConfigMap", "child").action, Action::Update);
+}
