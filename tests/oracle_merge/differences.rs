@@ -16,8 +16,8 @@ pub struct Difference {
 /// All of them.
 pub const KNOWN: &[Difference] = &[Difference {
     name: "written after a scale",
-    reason: "an object that was scaled within the second in which it was written before may be written once more by an apply that changes \
-             nothing: its stored form differs though no answer shows it, and the resourceVersion moves once",
+    reason: "an object that was scaled may be written once more by an apply that changes nothing: its stored form differs though no \
+             answer shows it, and the resourceVersion moves once; why, isn't known",
     is: |case, step, how| {
         case.scale.is_some()
             && matches!(step.write, Write::Apply { .. })

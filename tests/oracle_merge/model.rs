@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 use spai::merge::{self, Converted, FieldSet, ManagedFields, Merged, Refused, Verdict, Writer};
 use spai::resource::{FieldPath, Object};
-use spai::schema::MINORS;
+use spai::schema::{ListKind, MINORS, Shape, TypeRef};
 
 use crate::cases::Case;
 use crate::server::{Answer, Content, Server};
@@ -32,6 +32,8 @@ pub struct Subject<'s> {
 pub struct Unseen {
     /// Of a custom object, empty maps and lists of metadata: an apply stores them, no read has them.
     empty_metadata: bool,
+    /// Of a custom object, a null that no schema speaks of: an apply stores it, no read has it.
+    null: bool,
     /// A new PersistentVolumeClaim's phase: none is stored, and every read has the default.
     no_phase: bool,
     /// A field that only the stored version has: a write in another version loses it.
@@ -45,6 +47,7 @@ impl Unseen {
     fn after(case: &Case, live: Option<&Value>, stored: &Value, is_apply: bool) -> Self {
         Self {
             empty_metadata: is_apply && case.template.is_none() && case.is_stored_so() && has_empty_metadata(stored),
+            null: is_apply && case.template.is_none() && case.is_stored_so() && stored.get("spec").is_some_and(has_null),
             no_phase: case.kind == "PersistentVolumeClaim" && live.is_none(),
             wider: case.is_stored_so() && !stored["spec"]["inner"]["extra"].is_null(),
             scaled: false,
@@ -54,7 +57,8 @@ impl Unseen {
     /// Whether storing this would write, though nothing is to be written.
     fn differs_from(self, case: &Case, object: &Value) -> bool {
         let empty_metadata = case.is_stored_so() && has_empty_metadata(object);
-        self.no_phase || (self.empty_metadata && !empty_metadata) || (self.wider && !case.is_stored_so())
+        let null = case.is_stored_so() && object.get("spec").is_some_and(has_null);
+        self.no_phase || (self.null && !null) || (self.empty_metadata && !empty_metadata) || (self.wider && !case.is_stored_so())
     }
 }
 
@@ -70,6 +74,15 @@ fn has_empty_metadata(object: &Value) -> bool {
         Value::Object(metadata) if name == "metadata" => metadata.values().any(is_empty),
         below => has_empty_metadata(below),
     })
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.values().any(has_null),
+        Value::Array(items) => items.iter().any(has_null),
+        _ => false,
+    }
 }
 
 /// How a step went.
@@ -371,7 +384,8 @@ impl Subject<'_> {
             (Write::Put { changes, .. }, None) | (Write::Strategic(changes), _) => changes.clone(),
             _ => Value::Null,
         };
-        with_empty_lists(&mut new, &asked);
+        let of = self.server.type_of(&self.case.gvk());
+        with_empty_lists(&mut new, &asked, of);
         self.with_generation(&mut new, &asked, live.as_ref().filter(|_| matches!(write, Write::Strategic(_))));
         self.with_references(&mut new, &asked);
         let metadata = new["metadata"].as_object_mut().unwrap();
@@ -379,7 +393,6 @@ impl Subject<'_> {
         if let Some(managers) = managers {
             metadata.insert("managedFields".to_owned(), managers);
         }
-        let of = self.server.type_of(&self.case.gvk());
         let reset = merge::reset_fields(&self.case.group_kind(), subresource, self.case.custom_status);
         let (server, case) = (self.server, self.case.clone());
         let convert = |object: &Value, to: &str| converted(server, &case, object, to);
@@ -465,7 +478,7 @@ fn now() -> String {
 }
 
 /// Times are the server's; nothing here depends on them.
-pub fn writer<'a>(of: spai::schema::TypeRef<'a>, manager: &'a str, subresource: Option<&'a str>, reset: &'a FieldSet) -> Writer<'a> {
+pub fn writer<'a>(of: TypeRef<'a>, manager: &'a str, subresource: Option<&'a str>, reset: &'a FieldSet) -> Writer<'a> {
     Writer { of, manager, subresource, reset, time: "2100-01-01T00:00:00Z", convert: &|_, _| Converted::Unknown }
 }
 
@@ -479,22 +492,28 @@ fn converted<'s>(server: &'s Server, case: &Case, object: &Value, to: &str) -> C
 }
 
 /// A list that is empty isn't what comes back, but what was asked for: one that is always written comes back from the storage as
-/// null, one within the items of a list not at all; and there it makes a list that is one value another value.
-fn with_empty_lists(new: &mut Value, asked: &Value) {
-    restore_empty_lists(new, asked, false);
+/// null, one within a list that is one value not at all; and there it makes that another value.
+fn with_empty_lists(new: &mut Value, asked: &Value, of: TypeRef<'_>) {
+    restore_empty_lists(new, asked, Some(of), false);
 }
 
-fn restore_empty_lists(new: &mut Value, asked: &Value, within_item: bool) {
+fn restore_empty_lists(new: &mut Value, asked: &Value, of: Option<TypeRef<'_>>, in_whole: bool) {
+    let shape = of.map(TypeRef::shape);
     match (new, asked) {
         (new @ Value::Null, Value::Array(items)) if items.is_empty() => *new = Value::Array(Vec::new()),
         (Value::Array(new), Value::Array(asked)) if new.len() == asked.len() => {
-            new.iter_mut().zip(asked).for_each(|(new, asked)| restore_empty_lists(new, asked, true));
+            let in_whole = in_whole || matches!(shape, Some(Shape::List { kind: ListKind::Atomic, .. }));
+            let item = match (of, shape) {
+                (Some(of), Some(Shape::List { item, .. })) => Some(of.of(*item)),
+                _ => None,
+            };
+            new.iter_mut().zip(asked).for_each(|(new, asked)| restore_empty_lists(new, asked, item, in_whole));
         }
         (Value::Object(new), Value::Object(asked)) => {
             for (name, asked) in asked {
                 match new.get_mut(name) {
-                    Some(value) => restore_empty_lists(value, asked, within_item),
-                    None if within_item && *asked == json!([]) => drop(new.insert(name.clone(), asked.clone())),
+                    Some(value) => restore_empty_lists(value, asked, of.and_then(|of| of.field(name)), in_whole),
+                    None if in_whole && *asked == json!([]) => drop(new.insert(name.clone(), asked.clone())),
                     None => {}
                 }
             }

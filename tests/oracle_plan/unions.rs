@@ -138,6 +138,8 @@ async fn what_kubectl_applied_from_the_client_becomes_ours_whole() {
 #[tokio::test]
 async fn an_owner_reference_is_one_value_and_unchanged_without_a_question() {
     let Some(world) = World::new("trap-owner") else { return };
+    world.manifest("other", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other, namespace: NS}\n");
+    as_said(&world).await;
     world.kubectl(&["create", "configmap", "owner"]);
     let uid = world.kubectl(&["get", "configmap", "owner", "-o", "jsonpath={.metadata.uid}"]);
     let child = |more: &str| {
