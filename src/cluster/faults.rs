@@ -204,6 +204,17 @@ async fn a_list_begun_ahead_that_breaks_off_is_read_as_if_it_had_not_been_begun(
 }
 
 #[tokio::test]
+async fn a_list_that_nobody_reads_to_its_end_is_no_shorter_list() {
+    let server = scripted(PATIENT, vec![page(&["a"], "")]);
+    let kinds = server.cluster.kinds().await.unwrap();
+    let kind = kinds.get(&GroupKind::new("", "ConfigMap")).unwrap();
+    let (sender, pieces) = tokio::sync::mpsc::channel(1);
+    server.cluster.ahead.begin(&first_page(kind, Selection::default()), || pieces);
+    drop(sender);
+    assert_eq!(server.cluster.list(kind, None).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_list_that_is_none_is_an_error() {
     for body in [
         "{}",

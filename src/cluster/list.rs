@@ -43,6 +43,8 @@ pub enum Piece {
         page: Page,
         /// The resourceVersion that the list is of.
         version: String,
+        /// It is the list's last.
+        last: bool,
     },
     /// What came is of no moment any more: the list begins anew.
     Anew,
@@ -55,6 +57,8 @@ pub struct Pages {
     kind: Kind,
     first: String,
     pieces: Pieces,
+    /// The last page came.
+    ended: bool,
     /// It was begun before anybody asked, by who gives up at once: should it fail, it is read as if it hadn't been begun.
     ahead: bool,
 }
@@ -68,14 +72,19 @@ impl Pages {
     /// A page that can't be had, after the server was waited for.
     pub async fn next(&mut self) -> Result<Option<Piece>, ClusterError> {
         match self.pieces.recv().await {
-            Some(Err(_)) if self.ahead => {
+            Some(Err(_)) | None if self.ahead && !self.ended => {
                 self.ahead = false;
                 self.pieces = self.cluster.begin(&self.kind, &self.first);
                 Ok(Some(Piece::Anew))
             }
             Some(Err(error)) => Err(self.cluster.unserved(&self.kind.group_kind(), error).await),
-            Some(Ok(piece)) => Ok(Some(piece)),
-            None => Ok(None),
+            Some(Ok(piece)) => {
+                self.ended = matches!(piece, Piece::Page { last: true, .. });
+                Ok(Some(piece))
+            }
+            None if self.ended => Ok(None),
+            // Whoever read it is no more: what wasn't read is not absent.
+            None => Err(ClusterError::Unavailable { message: "the list broke off".to_owned(), sent: false }),
         }
     }
 
@@ -84,7 +93,7 @@ impl Pages {
         let (mut objects, mut of) = (Vec::new(), String::new());
         while let Some(piece) = self.next().await? {
             match piece {
-                Piece::Page { page, version } => {
+                Piece::Page { page, version, .. } => {
                     objects.extend(page.objects()?);
                     of = version;
                 }
@@ -148,7 +157,7 @@ impl Cluster {
         let first = first_page(kind, selection);
         let ahead = self.ahead.take(&first);
         let (is_ahead, pieces) = (ahead.is_some(), ahead.unwrap_or_else(|| self.begin(kind, &first)));
-        Pages { cluster: self.clone(), kind: kind.clone(), first, pieces, ahead: is_ahead }
+        Pages { cluster: self.clone(), kind: kind.clone(), first, pieces, ended: false, ahead: is_ahead }
     }
 
     /// Begins to read a list.
@@ -178,7 +187,7 @@ impl Cluster {
                     let page = Page::new(answer?.body, &api_version, &kind.gvk.kind, &kind.plural);
                     let place = page.place()?;
                     path = place.next.map(|token| format!("{first}&continue={}", segment(&token))).unwrap_or_default();
-                    Piece::Page { page, version: place.version.unwrap_or_default() }
+                    Piece::Page { page, version: place.version.unwrap_or_default(), last: path.is_empty() }
                 }
             };
             if to.send(Ok(piece)).await.is_err() || path.is_empty() {
