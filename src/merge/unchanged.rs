@@ -391,9 +391,9 @@ fn below(node: &Entries<'_>) -> usize {
     node.len() - usize::from(is_listed(node))
 }
 
-/// Whether a node says of itself that it is a member, beside what is below it. It says so first.
+/// Whether a node says of itself that it is a member, beside what is below it. A server writes that first.
 fn is_listed(node: &Entries<'_>) -> bool {
-    node.first().is_some_and(|(name, _)| name == ".") || node.iter().skip(1).any(|(name, _)| name == ".")
+    node.iter().any(|(name, _)| name == ".")
 }
 
 /// Whether our entry has the place exactly so: as a member or not, with so many nodes below it.
