@@ -5,9 +5,11 @@
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use spai::cluster::{ApplyRequest, Cluster, ClusterError, Guard, WatchEvent};
+use spai::cluster::{ApplyRequest, Cluster, ClusterError, ConnectOptions, Guard, WatchEvent};
+use spai::embedded::serve::Server;
 use spai::embedded::{Clock, EmbeddedCluster, Fault, Mishap, OpenError, Options};
 use spai::resource::{FieldManager, GroupKind, Object, ObjectKey};
+use spai::stack::model::ClusterRef;
 use std::time::Duration;
 
 /// A cluster whose controllers work when they are told to, at a time that stands still.
@@ -210,4 +212,27 @@ async fn pages_are_of_one_moment() {
     embedded.forget_history();
     let expired = list(format!("limit=5&continue={token}")).await;
     assert_eq!((&expired["code"], &expired["reason"]), (&json!(410), &json!("Expired")));
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_looks_at_holds_up_no_other() {
+    let server = Server::start(EmbeddedCluster::open(&Options::default()).unwrap(), 0).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    std::fs::write(&kubeconfig, server.kubeconfig()).unwrap();
+    let options = ConnectOptions {
+        kubeconfig: Some(kubeconfig),
+        context: None,
+        reference: ClusterRef::default(),
+        server_timeout: Duration::from_secs(20),
+    };
+    let cluster = Cluster::connect(&options).await.unwrap();
+    // It is about to make the one connection that all requests share, and then left alone.
+    let mut left = Box::pin(cluster.target("default"));
+    for _ in 0..2 {
+        assert!(futures::poll!(&mut left).is_pending());
+        tokio::task::yield_now().await;
+    }
+    cluster.target("default").await.unwrap();
+    left.await.unwrap();
 }

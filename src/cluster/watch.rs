@@ -7,6 +7,7 @@ use futures::stream::BoxStream;
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use super::list::Selection;
 use super::page::typed;
@@ -19,6 +20,9 @@ const SERVER_ENDS: u64 = 290;
 
 /// A watch that says nothing for so long (bookmarks come every minute) is dead.
 const SILENCE: Duration = Duration::from_secs(130);
+
+/// Events that were read and wait for the listener.
+const WAITING: usize = 64;
 
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -46,16 +50,10 @@ impl Cluster {
             buffer: Vec::new(),
             ready: VecDeque::new(),
             away_since: None,
-            over: false,
         };
-        Box::pin(futures::stream::unfold(watch, |mut watch| async move {
-            if watch.over {
-                return None;
-            }
-            let next = watch.next().await;
-            watch.over = next.is_err();
-            Some((next, watch))
-        }))
+        let (sender, events) = mpsc::channel(WAITING);
+        tokio::spawn(watch.tell(sender));
+        Box::pin(futures::stream::unfold(events, |mut events| async move { Some((events.recv().await?, events)) }))
     }
 }
 
@@ -70,10 +68,24 @@ struct Watch {
     buffer: Vec<u8>,
     ready: VecDeque<WatchEvent>,
     away_since: Option<Instant>,
-    over: bool,
 }
 
 impl Watch {
+    /// Tells what happens until nobody listens any more, in a task of its own: how long the server is away is measured by who
+    /// keeps asking, whatever the listener does meanwhile.
+    async fn tell(mut self, to: mpsc::Sender<Result<WatchEvent, ClusterError>>) {
+        loop {
+            let next = tokio::select! {
+                next = self.next() => next,
+                () = to.closed() => return,
+            };
+            let over = next.is_err();
+            if to.send(next).await.is_err() || over {
+                return;
+            }
+        }
+    }
+
     async fn next(&mut self) -> Result<WatchEvent, ClusterError> {
         loop {
             if let Some(event) = self.ready.pop_front() {

@@ -134,16 +134,29 @@ impl Service<Request<Body>> for Wire {
         let Self { one, two, speaks } = self.clone();
         match speaks.get() {
             Speaks::ONE => Box::pin(one.request(request)),
-            Speaks::TWO => Box::pin(two.request(request)),
-            _ => Box::pin(async move {
+            Speaks::TWO => Box::pin(carried(two.request(request))),
+            _ => Box::pin(carried(async move {
                 let again = copy(&request);
                 match (two.request(request).await, again) {
                     // It is told before anything is sent, so the same request may go again.
                     (Err(error), Some(again)) if find::<NotTwo>(&error).is_some() => one.request(again).await,
                     (result, _) => result,
                 }
-            }),
+            })),
         }
+    }
+}
+
+/// A request in a task of its own, which ends with who waits for it. All requests share one connection: the one that is about
+/// to make it holds up all others, and must get on even while nobody looks at it (a watch, whose reader does something else).
+async fn carried<T: Send + 'static>(request: impl Future<Output = T> + Send + 'static) -> T {
+    let mut task = tokio::task::JoinSet::new();
+    task.spawn(request);
+    match task.join_next().await {
+        Some(Ok(answer)) => answer,
+        Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime ends, and whoever waits here with it.
+        _ => std::future::pending().await,
     }
 }
 
