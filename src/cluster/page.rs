@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::ClusterError;
-use crate::resource::{Object, Tree};
+use crate::resource::{Items, Object, Tape, Tree, TreeShape};
 
 /// A page as it came.
 #[derive(Debug)]
@@ -52,24 +52,27 @@ impl Page {
         }
     }
 
-    /// The items, as they stand.
+    /// All of it, as it stands; [`items`] are in it.
     ///
     /// # Errors
     /// It is no list.
-    pub fn items(&self) -> Result<Vec<Tree<'_>>, ClusterError> {
-        let raw: Raw<'_> = serde_json::from_slice(&self.body).map_err(|error| self.is_no_list(&error))?;
-        // An empty list of some aggregated servers is null.
-        if raw.items.is_none() && !raw.kind.is_some_and(|kind| kind.text().is_some_and(|kind| kind.ends_with("List"))) {
-            return Err(broken(format!("the server's answer to a list of {} is no list", self.plural)));
-        }
-        Ok(raw.items.unwrap_or_default())
+    pub fn read(&self) -> Result<Tape<'_>, ClusterError> {
+        let tape: Tape<'_> = serde_json::from_slice(&self.body).map_err(|error| self.is_no_list(&error))?;
+        let list = tape.tree();
+        let is_list = match list.get("items").map(Tree::shape) {
+            Some(TreeShape::List(_)) => true,
+            // An empty list of some aggregated servers is null.
+            Some(TreeShape::Null) | None => list.get("kind").and_then(Tree::text).is_some_and(|kind| kind.ends_with("List")),
+            Some(_) => false,
+        };
+        if is_list { Ok(tape) } else { Err(broken(format!("the server's answer to a list of {} is no list", self.plural))) }
     }
 
     /// An item as an object. Items of a list don't say what they are: the list does, or whoever asked for it.
     ///
     /// # Errors
     /// It is no object.
-    pub fn object(&self, item: &Tree<'_>) -> Result<Object, ClusterError> {
+    pub fn object(&self, item: Tree<'_>) -> Result<Object, ClusterError> {
         typed(item.to_value(), &self.api_version, &self.kind)
             .ok_or_else(|| broken(format!("the list of {} holds something that is no object", self.plural)))
     }
@@ -79,7 +82,7 @@ impl Page {
     /// # Errors
     /// It is no list, or something in it is no object.
     pub(super) fn objects(&self) -> Result<Vec<Object>, ClusterError> {
-        self.items()?.iter().map(|item| self.object(item)).collect()
+        items(&self.read()?).map(|item| self.object(item)).collect()
     }
 
     // The parser's own words may quote what is in the answer.
@@ -101,12 +104,9 @@ fn broken(what: String) -> ClusterError {
     ClusterError::Other { code: 200, reason: String::new(), message: what }
 }
 
-#[derive(Deserialize)]
-struct Raw<'p> {
-    #[serde(borrow)]
-    kind: Option<Tree<'p>>,
-    #[serde(borrow)]
-    items: Option<Vec<Tree<'p>>>,
+/// The items of a page that was read.
+pub fn items<'t>(page: &'t Tape<'_>) -> Items<'t> {
+    page.tree().get("items").unwrap_or(page.tree()).list()
 }
 
 /// Reads a list's metadata, and stops at its items.

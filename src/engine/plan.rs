@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use self::reader::{Listed, Reader};
 use crate::cluster::{Kinds, inventory};
 use crate::graph::ResourceGraph;
-use crate::plan::{self, Asking, Plan, PlanInput, Planner, Target};
+use crate::plan::{self, Asking, Known, Plan, PlanInput, Planner, Target};
 use crate::resource::{Desired, Diagnostic, Diagnostics, GroupVersionKind, PriorSet, Severity};
-use crate::state::{Binding, Holder, Lock, StateStore as _, agree};
+use crate::state::{Binding, Holder, Lock, Outline, StateStore as _, agree};
 
 use super::{Request, Session, limits, rights, status};
 
@@ -69,15 +69,15 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
     let kinds = kinds.map_err(Diagnostic::from)?;
     let inventory = inventory.map_err(Diagnostic::from)?.map(|stored| stored.inventory);
     // After the inventory: a run that ends meanwhile leaves a state that is newer than it, never an older one.
-    let snapshot = session.store.load()?;
-    bound_here(snapshot.binding.as_ref(), &session.binding(&target.cluster_uid), &target)?;
-    agree(snapshot.head.as_ref(), inventory.as_ref())?;
+    let outline = session.store.outline()?;
+    bound_here(outline.binding.as_ref(), &session.binding(&target.cluster_uid), &target)?;
+    agree(outline.head.as_ref(), inventory.as_ref())?;
 
     let is_stack = basis.is_none();
     let (basis_desired, basis_prior) = basis.map_or((None, None), |basis| (Some(Arc::new(basis.desired)), basis.prior));
     let basis_graph = basis_desired.as_ref().map(|desired| ResourceGraph::build(desired)).transpose()?;
     let desired = basis_desired.as_ref().unwrap_or(&session.compiled.desired);
-    let prior = basis_prior.unwrap_or(snapshot.prior);
+    let known = basis_prior.map_or_else(|| known(session, &outline), Known::from);
     let resolved = &session.compiled.resolved;
     let inventory = inventory.map(|inventory| inventory.kinds).unwrap_or_default();
     let served = served(&kinds);
@@ -85,20 +85,20 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
     let reader = Reader { cluster, kinds: &kinds, manager: &session.identity().field_manager(), parallel: request.parallel_reads() };
     let (sieve, made) = watch::channel(None);
     let selector = session.identity().label_selector();
-    let lists = reader.lists(plan::listed(desired, &prior, &inventory, &served), &selector, made);
+    let lists = reader.lists(plan::listed(desired, &known, &inventory, &served), &selector, made);
     let types = OnceLock::new();
     // While the lists are on their way; whatever comes of it, they don't wait for ever.
     let planner = async {
         let sieve = sieve;
-        let (known, mutators) = tokio::join!(knowledge::types(cluster, &kinds, desired, &target), knowledge::mutators(cluster, &kinds));
-        let known = known?;
-        let types = types.get_or_init(|| Arc::new(known));
+        let (of_kinds, mutators) = tokio::join!(knowledge::types(cluster, &kinds, desired, &target), knowledge::mutators(cluster, &kinds));
+        let of_kinds = of_kinds?;
+        let types = types.get_or_init(|| Arc::new(of_kinds));
         let input = PlanInput {
             identity: session.identity(),
             target,
             desired,
             graph: basis_graph.as_ref().unwrap_or(&session.compiled.graph),
-            prior: &prior,
+            known: &known,
             inventory,
             served,
             plurals: kinds.iter().map(|kind| (kind.group_kind(), kind.plural.clone())).collect(),
@@ -137,7 +137,14 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
     if request.asking != Asking::Nothing {
         rights::ask(cluster, &kinds, &mut planner, request.parallel_reads()).await;
     }
-    Ok(planner.finish())
+    let plan = planner.finish();
+    known.failure().map_or(Ok(plan), |failure| Err(failure.clone().into()))
+}
+
+/// What the last apply left.
+fn known<'s>(session: &'s Session, outline: &Outline) -> Known<'s> {
+    let revision = outline.head.as_ref().map_or(0, |head| head.revision);
+    Known::lazy(revision, outline.objects.clone(), move || if revision == 0 { Ok(PriorSet::default()) } else { session.store.revision(revision) })
 }
 
 /// What a plan may leave open for who only looks, and not for who writes: objects that can't be read, and what the server

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Converted, FieldSet, ManagedFields, Merged, Refused, Verdict, Writer, apply, compare, fields_of, unchanged, update, without_items,
 };
-use crate::resource::{FieldPath, GroupVersionKind, Object, Tree};
+use crate::resource::{FieldPath, GroupVersionKind, Object, Tape};
 use crate::schema::{Definition, TypeRef};
 
 /// A custom kind with every kind of list and map.
@@ -168,6 +168,10 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
+fn told(live: &Value, wanted: &Value, without: &[&FieldPath], manager: &str, of: TypeRef<'_>) -> Verdict {
+    unchanged(Tape::from(live).tree(), Tape::from(wanted).tree(), without, manager, of)
+}
+
 proptest! {
     #[test]
     fn applying_twice_is_applying_once(live in live(), spec in spec(ALL)) {
@@ -176,7 +180,7 @@ proptest! {
         let twice = applied(Some(&once), &wanted, "alice", false).unwrap();
         prop_assert!(twice.is_unchanged(), "{} {}", once, twice.object);
         prop_assert_eq!(&twice.object, &once);
-        let verdict = unchanged(&Tree::from(&once), &wanted, &[], "alice", of());
+        let verdict = told(&once, &wanted, &[], "alice", of());
         prop_assert_eq!(verdict, Verdict::Unchanged);
     }
 
@@ -184,7 +188,7 @@ proptest! {
     fn what_is_told_to_be_unchanged_is(live in live(), spec in spec(ALL), whose in proptest::sample::select(vec!["alice", "bob"])) {
         let wanted = configuration(spec);
         let merged = applied(Some(&live), &wanted, whose, false);
-        match unchanged(&Tree::from(&live), &wanted, &[], whose, of()) {
+        match told(&live, &wanted, &[], whose, of()) {
             Verdict::Unchanged => prop_assert!(merged.unwrap().is_unchanged()),
             // Nothing here is null, empty, or outside the schema.
             Verdict::Differs(reason) => prop_assert!(!merged.is_ok_and(|merged| merged.is_unchanged()), "{:?}", reason),
@@ -200,9 +204,8 @@ proptest! {
         let mut rest = wanted.clone();
         super::remove(&mut rest, &path);
         let live = applied(Some(&live), if applied_whole { &wanted } else { &rest }, "alice", true).unwrap().object;
-        let tree = Tree::from(&live);
-        let told = |verdict: Verdict| match verdict { Verdict::Unknown(_) => None, verdict => Some(verdict == Verdict::Unchanged) };
-        prop_assert_eq!(told(unchanged(&tree, &wanted, &[&path], "alice", of())), told(unchanged(&tree, &rest, &[], "alice", of())));
+        let known = |verdict: Verdict| match verdict { Verdict::Unknown(_) => None, verdict => Some(verdict == Verdict::Unchanged) };
+        prop_assert_eq!(known(told(&live, &wanted, &[&path], "alice", of())), known(told(&live, &rest, &[], "alice", of())));
     }
 
     #[test]
@@ -278,7 +281,7 @@ proptest! {
             let _ = apply(None, &wanted, &by, force);
             let _ = update(Some(&live), &wanted, &by);
             let _ = update(None, &wanted, &by);
-            let _ = unchanged(&Tree::from(&live), &wanted, &[], "kubectl", of);
+            let _ = told(&live, &wanted, &[], "kubectl", of);
             let _ = compare(of, &live, &wanted);
             let _ = without_items(of, &live, &fields_of(of, &wanted));
             let _ = super::scaled(&live, &FieldPath::fields(&["spec", "count"]), 3, Some(force), &by);
@@ -290,7 +293,7 @@ proptest! {
         let mut hostile = live;
         hostile["metadata"]["managedFields"][0]["fieldsV1"] = fields;
         let _ = applied(Some(&hostile), &configuration(spec.clone()), "alice", true);
-        let _ = unchanged(&Tree::from(&hostile), &configuration(spec), &[], "alice", of());
+        let _ = told(&hostile, &configuration(spec), &[], "alice", of());
     }
 }
 
@@ -306,6 +309,6 @@ fn depth_without_end_is_refused() {
     live["metadata"]["managedFields"] = json!([{"manager": "alice", "operation": "Apply", "apiVersion": "example.dev/v1", "fieldsType": "FieldsV1",
         "fieldsV1": {"f:spec": {"f:any": {}}}}]);
     live["spec"]["any"] = wanted["spec"]["any"].clone();
-    assert!(matches!(unchanged(&Tree::from(&live), &wanted, &[], "alice", of()), Verdict::Differs(_) | Verdict::Unknown(_)));
+    assert!(matches!(told(&live, &wanted, &[], "alice", of()), Verdict::Differs(_) | Verdict::Unknown(_)));
     assert!(!update(Some(&live), &wanted, &writer("bob", "2026-01-01T00:00:00Z")).unwrap().object.is_null());
 }

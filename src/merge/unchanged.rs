@@ -4,14 +4,11 @@
 //! It says [`Verdict::Unchanged`] only where [`super::apply`] would change neither a value nor what the manager owns. Everything
 //! else that the server does on a write (defaults, admission) is not its matter: configurations come completed and canonical.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
-
-use serde_json::{Map, Value};
 
 use super::field_set::parse_element;
 use super::server::{ANNOTATION, KUBECTL};
-use crate::resource::{FieldPath, Finder, PathElement, Tree};
+use crate::resource::{Entries, FieldPath, Finder, Items, PathElement, Tape, Tree, TreeShape};
 use crate::schema::{ListKey, ListKind, Shape, TypeRef};
 
 /// Deeper is nothing real.
@@ -84,22 +81,22 @@ impl Rule {
 
 /// Whether applying `configuration` as `manager` would leave `live` as it is. What a list says for all its items, `apiVersion` and
 /// `kind`, an item needn't have. `without`: fields that are taken out of the configuration first; none of them within a list.
-pub fn unchanged(live: &Tree<'_>, configuration: &Value, without: &[&FieldPath], manager: &str, of: TypeRef<'_>) -> Verdict {
+pub fn unchanged(live: Tree<'_>, configuration: Tree<'_>, without: &[&FieldPath], manager: &str, of: TypeRef<'_>) -> Verdict {
     let at_root = |rule| Verdict::Differs(Reason { rule, path: FieldPath::root() });
     let Some(metadata) = live.get("metadata") else { return at_root(Rule::OneEntry) };
     if metadata.get("deletionTimestamp").is_some() {
         return at_root(Rule::Stays);
     }
-    let text = |entry: &Tree<'_>, name: &str, expected: &str| entry.get(name).and_then(Tree::text).unwrap_or_default() == expected;
+    let text = |entry: Tree<'_>, name: &str, expected: &str| entry.get(name).and_then(Tree::text).unwrap_or_default() == expected;
     let mut ours = metadata
         .get("managedFields")
         .map(Tree::list)
         .into_iter()
         .flatten()
-        .filter(|entry| text(entry, "manager", manager) && text(entry, "operation", "Apply") && text(entry, "subresource", ""));
+        .filter(|entry| text(*entry, "manager", manager) && text(*entry, "operation", "Apply") && text(*entry, "subresource", ""));
     let (Some(entry), None) = (ours.next(), ours.next()) else { return at_root(Rule::OneEntry) };
-    let same = |tree: &Tree<'_>, name: &str, unsaid: bool| match tree.get(name) {
-        Some(value) => value.is(&configuration[name]),
+    let same = |tree: Tree<'_>, name: &str, unsaid: bool| match tree.get(name) {
+        Some(value) => configuration.get(name).is_some_and(|wanted| value.is(wanted)),
         None => unsaid,
     };
     if !same(entry, "apiVersion", false) || !same(live, "apiVersion", true) || !same(live, "kind", true) {
@@ -108,7 +105,7 @@ pub fn unchanged(live: &Tree<'_>, configuration: &Value, without: &[&FieldPath],
     if manager == KUBECTL && metadata.get("annotations").is_some_and(|annotations| annotations.get(ANNOTATION).is_some()) {
         return Verdict::Unknown(Reason { rule: Rule::Recorded, path: FieldPath::root() });
     }
-    let (Some(object), Some(Tree::Map(fields))) = (configuration.as_object(), entry.get("fieldsV1")) else {
+    let (TreeShape::Map(object), Some(TreeShape::Map(fields))) = (configuration.shape(), entry.get("fieldsV1").map(Tree::shape)) else {
         return at_root(Rule::OneEntry);
     };
     let mut walk = Walk { text: String::new(), depth: 0 };
@@ -168,14 +165,11 @@ impl Level {
     }
 }
 
-/// Entries of a map as it came: of the live object, or of a node of `fieldsV1`.
-type Entries<'t> = [(Cow<'t, str>, Tree<'t>)];
-
 /// What is at a place.
 struct Here<'t> {
-    live: Option<&'t Tree<'t>>,
+    live: Option<Tree<'t>>,
     /// Our entry's node for it.
-    node: Option<&'t Entries<'t>>,
+    node: Option<Entries<'t>>,
     /// Its struct knows it by name.
     named: bool,
     level: Level,
@@ -189,30 +183,30 @@ struct Walk {
 
 impl Walk {
     /// A place, and what is wanted there. `without` are the rests of paths that begin here.
-    fn place(&mut self, of: TypeRef<'_>, wanted: &Value, without: &[&[PathElement]], here: Here<'_>) -> Result<(), Stop> {
+    fn place(&mut self, of: TypeRef<'_>, wanted: Tree<'_>, without: &[&[PathElement]], here: Here<'_>) -> Result<(), Stop> {
         let Here { live, node, named, level } = here;
         self.depth += 1;
         if self.depth > DEPTH {
             return Err(Rule::Size.into());
         }
-        match (of.shape(), wanted) {
+        match (of.shape(), wanted.shape()) {
             // A null that is a value of its own is there, or isn't.
-            (_, Value::Null) if of.nullable() && matches!(live, Some(Tree::Null)) => whole_node(node, true, 0)?,
-            (_, Value::Null) => return Err(Rule::NotEmpty.into()),
-            (Shape::Map { atomic: false, .. } | Shape::Any, Value::Object(map)) => {
-                let empty = map.keys().all(|name| is_left_out(without, name));
-                let live = match live {
-                    Some(Tree::Map(live)) => live,
+            (_, TreeShape::Null) if of.nullable() && live.is_some_and(Tree::is_null) => whole_node(node, true, 0)?,
+            (_, TreeShape::Null) => return Err(Rule::NotEmpty.into()),
+            (Shape::Map { atomic: false, .. } | Shape::Any, TreeShape::Map(map)) => {
+                let empty = map.clone().all(|(name, _)| is_left_out(without, name));
+                let live = match live.map(Tree::shape) {
+                    Some(TreeShape::Map(live)) => live,
                     _ if empty => return Err(Rule::NotEmpty.into()),
                     _ => return Err(Rule::SameValue.into()),
                 };
                 let below = self.map(of, map, without, live, node, level)?;
                 whole_node(node, empty || !named, below)?;
             }
-            (Shape::List { item, kind }, Value::Array(items)) if *kind != ListKind::Atomic => {
-                let live = match live {
-                    Some(Tree::List(live)) => live,
-                    _ if items.is_empty() => return Err(Rule::NotEmpty.into()),
+            (Shape::List { item, kind }, TreeShape::List(items)) if *kind != ListKind::Atomic => {
+                let live = match live.map(Tree::shape) {
+                    Some(TreeShape::List(live)) => live,
+                    _ if items.len() == 0 => return Err(Rule::NotEmpty.into()),
                     _ => return Err(Rule::SameValue.into()),
                 };
                 let below = self.items(of.of(*item), kind, items, live, node)?;
@@ -221,11 +215,7 @@ impl Walk {
             (Shape::Map { atomic: false, .. }, _) => return Err(Rule::InSchema.into()),
             (Shape::List { kind, .. }, _) if *kind != ListKind::Atomic => return Err(Rule::InSchema.into()),
             _ => {
-                let mut wanted = Cow::Borrowed(wanted);
-                for path in without {
-                    super::remove(wanted.to_mut(), &FieldPath(path.to_vec()));
-                }
-                if !live.is_some_and(|live| live.is(&wanted)) {
+                if !live.is_some_and(|live| is_without(live, wanted, without)) {
                     return Err(Rule::SameValue.into());
                 }
                 whole_node(node, true, 0)?;
@@ -239,10 +229,10 @@ impl Walk {
     fn map(
         &mut self,
         of: TypeRef<'_>,
-        wanted: &Map<String, Value>,
+        wanted: Entries<'_>,
         without: &[&[PathElement]],
-        live: &Entries<'_>,
-        node: Option<&Entries<'_>>,
+        live: Entries<'_>,
+        node: Option<Entries<'_>>,
         level: Level,
     ) -> Result<usize, Stop> {
         let mut nodes = Finder::new(node.unwrap_or_default());
@@ -252,7 +242,7 @@ impl Walk {
             if is_left_out(without, name) {
                 continue;
             }
-            let at = |stop: Stop| stop.at(PathElement::Field(name.clone()));
+            let at = |stop: Stop| stop.at(PathElement::Field(name.to_owned()));
             let live = standing.find("", name);
             if level.skips(name) {
                 if !live.map_or(level == Level::Object, |live| live.is(value)) {
@@ -260,8 +250,8 @@ impl Walk {
                 }
                 continue;
             }
-            let below = match nodes.find("f:", name) {
-                Some(Tree::Map(below)) => Some(below.as_slice()),
+            let below = match nodes.find("f:", name).map(Tree::shape) {
+                Some(TreeShape::Map(below)) => Some(below),
                 Some(_) => return Err(Rule::OneEntry.into()),
                 None => None,
             };
@@ -272,7 +262,10 @@ impl Walk {
             let here = Here { live, node: below, named: known.is_some(), level: level.below(name) };
             self.place(of_field, value, &within, here).map_err(at)?;
         }
-        let is_wanted = |key: &str| key.strip_prefix("f:").is_some_and(|name| wanted.contains_key(name) && !is_left_out(without, name));
+        let is_wanted = |key: &str| {
+            let name = key.strip_prefix("f:");
+            name.is_some_and(|name| wanted.clone().any(|(other, _)| other == name) && !is_left_out(without, name))
+        };
         nothing_left(node.unwrap_or_default(), found, is_wanted)?;
         Ok(found)
     }
@@ -281,29 +274,27 @@ impl Walk {
         &mut self,
         of: TypeRef<'_>,
         kind: &ListKind,
-        wanted: &[Value],
-        live: &[Tree<'_>],
-        node: Option<&Entries<'_>>,
+        wanted: Items<'_>,
+        mut live: Items<'_>,
+        node: Option<Entries<'_>>,
     ) -> Result<usize, Stop> {
-        if wanted.is_empty() {
+        if wanted.len() == 0 {
             return Ok(0);
         }
         let mut nodes = Finder::new(node.ok_or(Rule::Owned)?);
-        let mut seen: Vec<*const Tree<'_>> = Vec::with_capacity(wanted.len());
-        let mut cursor = 0;
-        let mut others: Vec<&Tree<'_>> = Vec::new();
+        let mut seen = Vec::with_capacity(wanted.len());
+        let mut others: Vec<Tree<'_>> = Vec::new();
         for item in wanted {
             let (below, key) = self.node_of(kind, item, &mut nodes, node.unwrap_or_default())?;
-            seen.push(std::ptr::from_ref(below));
+            seen.push(below.place());
             let found = loop {
-                let Some(other) = live.get(cursor) else { return Err(Stop::from(Rule::SameItems).at(key()?)) };
-                cursor += 1;
+                let Some(other) = live.next() else { return Err(Stop::from(Rule::SameItems).at(key()?)) };
                 if same_item(kind, item, other) {
                     break other;
                 }
                 others.push(other);
             };
-            let Tree::Map(below) = below else { return Err(Rule::OneEntry.into()) };
+            let TreeShape::Map(below) = below.shape() else { return Err(Rule::OneEntry.into()) };
             match kind {
                 // An owner reference is one value, whatever is within it.
                 ListKind::Map(_) if matches!(of.shape(), Shape::Map { atomic: true, .. }) => {
@@ -313,7 +304,7 @@ impl Walk {
                     whole_node(Some(below), true, 0)?;
                 }
                 ListKind::Map(_) => {
-                    let map = item.as_object().ok_or(Rule::InSchema)?;
+                    let TreeShape::Map(map) = item.shape() else { return Err(Rule::InSchema.into()) };
                     let inner = self.map(of, map, &[], found.map(), Some(below), Level::Below).map_err(|stop| match key() {
                         Ok(key) => stop.at(key),
                         Err(_) => stop,
@@ -323,11 +314,11 @@ impl Walk {
                 _ => whole_node(Some(below), true, 0)?,
             }
         }
-        others.extend(live.get(cursor..).unwrap_or_default());
+        others.extend(live);
         if others.len().saturating_mul(wanted.len()) > COMPARISONS {
             return Err(Rule::Size.into());
         }
-        if others.iter().any(|other| wanted.iter().any(|item| same_item(kind, item, other))) {
+        if others.iter().any(|other| wanted.clone().any(|item| same_item(kind, item, *other))) {
             return Err(Rule::SameItems.into());
         }
         seen.sort_unstable();
@@ -338,14 +329,14 @@ impl Walk {
     }
 
     /// Our entry's node for an item, and how to name the item.
-    fn node_of<'n, 'v, 'k>(
+    fn node_of<'n, 'k>(
         &mut self,
         kind: &'k ListKind,
-        item: &'k Value,
-        nodes: &mut Finder<'n, 'v>,
-        all: &'n Entries<'v>,
-    ) -> Result<(&'n Tree<'v>, impl Fn() -> Result<PathElement, Stop> + use<'k>), Stop> {
-        let key = move || super::typed::element(kind, item).map_err(|_| Stop::from(Rule::InSchema));
+        item: Tree<'k>,
+        nodes: &mut Finder<'n>,
+        mut all: Entries<'n>,
+    ) -> Result<(Tree<'n>, impl Fn() -> Result<PathElement, Stop> + use<'k>), Stop> {
+        let key = move || super::typed::element(kind, &item.to_value()).map_err(|_| Stop::from(Rule::InSchema));
         self.text.clear();
         write_key(&mut self.text, kind, item).ok_or(Rule::InSchema)?;
         if let Some(found) = nodes.find("", &self.text) {
@@ -353,7 +344,7 @@ impl Walk {
         }
         // It may be written otherwise (`1.0`, an escaped `<`).
         let element = key()?;
-        let found = all.iter().find(|(text, _)| parse_element(text).is_ok_and(|other| other == element));
+        let found = all.find(|(text, _)| parse_element(text).is_ok_and(|other| other == element));
         match found {
             Some((_, found)) => Ok((found, key)),
             None => Err(Stop::from(Rule::Owned).at(element)),
@@ -374,32 +365,32 @@ fn is_left_out(without: &[&[PathElement]], name: &str) -> bool {
 }
 
 /// That a node has no others below it than those that were found.
-fn nothing_left(node: &Entries<'_>, found: usize, is_wanted: impl Fn(&str) -> bool) -> Result<(), Stop> {
+fn nothing_left(mut node: Entries<'_>, found: usize, is_wanted: impl Fn(&str) -> bool) -> Result<(), Stop> {
     if below(node) == found {
         return Ok(());
     }
     // One of ours that is wanted no more, or that is there twice.
-    let left = node.iter().map(|(name, _)| name.as_ref()).find(|name| *name != "." && !is_wanted(name));
-    Err(match left.map(parse_element) {
+    let left = node.find(|(name, _)| *name != "." && !is_wanted(name));
+    Err(match left.map(|(name, _)| parse_element(name)) {
         Some(Ok(element)) => Stop::from(Rule::NothingRemoved).at(element),
         _ => Rule::OneEntry.into(),
     })
 }
 
 /// How many nodes are below one.
-fn below(node: &Entries<'_>) -> usize {
+fn below(node: Entries<'_>) -> usize {
     node.len() - usize::from(is_listed(node))
 }
 
 /// Whether a node says of itself that it is a member, beside what is below it. A server writes that first.
-fn is_listed(node: &Entries<'_>) -> bool {
-    node.iter().any(|(name, _)| name == ".")
+fn is_listed(mut node: Entries<'_>) -> bool {
+    node.any(|(name, _)| name == ".")
 }
 
 /// Whether our entry has the place exactly so: as a member or not, with so many nodes below it.
-fn whole_node(node: Option<&Entries<'_>>, member: bool, found: usize) -> Result<(), Stop> {
+fn whole_node(node: Option<Entries<'_>>, member: bool, found: usize) -> Result<(), Stop> {
     let Some(node) = node else { return if member || found > 0 { Err(Rule::Owned.into()) } else { Ok(()) } };
-    let is_member = node.is_empty() || is_listed(node);
+    let is_member = node.len() == 0 || is_listed(node);
     match (member, is_member) {
         (true, false) => return Err(Rule::Owned.into()),
         (false, true) => return Err(Rule::NothingRemoved.into()),
@@ -409,27 +400,24 @@ fn whole_node(node: Option<&Entries<'_>>, member: bool, found: usize) -> Result<
 }
 
 /// Whether the two are the same item by the list's keys.
-fn same_item(kind: &ListKind, wanted: &Value, live: &Tree<'_>) -> bool {
+fn same_item(kind: &ListKind, wanted: Tree<'_>, live: Tree<'_>) -> bool {
     let ListKind::Map(keys) = kind else { return live.is(wanted) };
+    let is_default = |key: &ListKey, value: Tree<'_>| key.default.as_ref().is_some_and(|default| value.is(Tape::from(default).tree()));
     let same = |key: &ListKey| match (wanted.get(&key.name), live.get(&key.name)) {
         (Some(wanted), Some(live)) => live.is(wanted),
         (None, None) => true,
-        (Some(wanted), None) => key.default.as_ref().is_some_and(|default| default == wanted),
-        (None, Some(live)) => key.default.as_ref().is_some_and(|default| live.is(default)),
+        (Some(value), None) | (None, Some(value)) => is_default(key, value),
     };
     keys.iter().all(same)
 }
 
 /// `k:{"containerPort":80,"protocol":"TCP"}`, `v:"x"`. None: it can't be told apart.
-fn write_key(text: &mut String, kind: &ListKind, item: &Value) -> Option<()> {
+fn write_key(text: &mut String, kind: &ListKind, item: Tree<'_>) -> Option<()> {
     let ListKind::Map(keys) = kind else {
-        if !(item.is_string() || item.is_number() || item.is_boolean()) {
-            return None;
-        }
         text.push_str("v:");
         return write_scalar(text, item);
     };
-    let map = item.as_object()?;
+    let TreeShape::Map(_) = item.shape() else { return None };
     text.push_str("k:{");
     let mut first = true;
     let mut last_name = None;
@@ -438,7 +426,10 @@ fn write_key(text: &mut String, kind: &ListKind, item: &Value) -> Option<()> {
         let next = keys.iter().map(|key| key.name.as_str()).filter(|name| last_name.is_none_or(|last| *name > last)).min()?;
         last_name = Some(next);
         let key = keys.iter().find(|key| key.name == next)?;
-        let Some(value) = map.get(next).or(key.default.as_ref()) else { continue };
+        let value = item.get(next);
+        if value.is_none() && key.default.is_none() {
+            continue;
+        }
         if !first {
             text.push(',');
         }
@@ -446,20 +437,37 @@ fn write_key(text: &mut String, kind: &ListKind, item: &Value) -> Option<()> {
         text.push('"');
         text.push_str(next);
         text.push_str("\":");
-        write_scalar(text, value)?;
+        match (value, &key.default) {
+            (Some(value), _) => write_scalar(text, value)?,
+            (None, Some(default)) => write_scalar(text, Tape::from(default).tree())?,
+            (None, None) => {}
+        }
     }
     text.push('}');
     (!first).then_some(())
 }
 
-fn write_scalar(text: &mut String, value: &Value) -> Option<()> {
-    match value {
-        Value::String(plain) if plain.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') => {
+fn write_scalar(text: &mut String, value: Tree<'_>) -> Option<()> {
+    match value.shape() {
+        TreeShape::Text(plain) if plain.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') => {
             text.push('"');
             text.push_str(plain);
             text.push('"');
             Some(())
         }
-        scalar => write!(text, "{scalar}").ok(),
+        TreeShape::Text(_) | TreeShape::Number(_) | TreeShape::Bool(_) => write!(text, "{}", value.to_value()).ok(),
+        TreeShape::Null | TreeShape::List(_) | TreeShape::Map(_) => None,
     }
+}
+
+/// Whether what stands there is what is wanted of a value that is owned whole, less what is left out of it.
+fn is_without(live: Tree<'_>, wanted: Tree<'_>, without: &[&[PathElement]]) -> bool {
+    if without.is_empty() {
+        return live.is(wanted);
+    }
+    let mut wanted = wanted.to_value();
+    for path in without {
+        super::remove(&mut wanted, &FieldPath(path.to_vec()));
+    }
+    live.is(Tape::from(&wanted).tree())
 }

@@ -11,7 +11,7 @@ use crate::resource::{
 use super::configuration::{self, Configuration};
 use super::predict::{self, Kind};
 use super::touched::Written;
-use super::{Answer, Ask, Asking, Change, Conflict, Decided, Doubt, Mutators, Propagation, doubt};
+use super::{Answer, Ask, Asking, Change, Conflict, Decided, Doubt, Known, Mutators, Propagation, doubt};
 
 /// How often a question is asked again because the object changed meanwhile.
 const ATTEMPTS: u32 = 6;
@@ -92,7 +92,8 @@ pub(super) enum Step {
 pub(super) struct Case<'a> {
     pub key: ObjectKey,
     pub desired: &'a Desired,
-    pub prior: Option<&'a Prior>,
+    /// What the last apply left of everything.
+    pub known: &'a Known<'a>,
     pub live: Option<Object>,
     pub decision: Decision,
     pub findings: Diagnostics,
@@ -115,11 +116,11 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    pub fn new(key: ObjectKey, desired: &'a Desired, prior: Option<&'a Prior>, manager: FieldManager, kind: Option<Kind<'a>>) -> Self {
+    pub fn new(key: ObjectKey, desired: &'a Desired, known: &'a Known<'a>, manager: FieldManager, kind: Option<Kind<'a>>) -> Self {
         Self {
             key,
             desired,
-            prior,
+            known,
             live: None,
             decision: Decision::Open,
             findings: Diagnostics::default(),
@@ -134,6 +135,11 @@ impl<'a> Case<'a> {
             foreseen: true,
             asked: false,
         }
+    }
+
+    /// What the last apply left of it.
+    pub fn prior(&self) -> Option<&'a Prior> {
+        self.known.get(&self.key)
     }
 
     /// Decides what can be decided by what is known, and otherwise what to ask.
@@ -154,7 +160,7 @@ impl<'a> Case<'a> {
         if let Some(finding) = self.objection(live, around) {
             return self.fail(finding);
         }
-        if self.kind.is_some_and(|kind| configuration::changes_nothing(self.desired, &live.value().into(), &self.manager, kind.of)) {
+        if self.kind.is_some_and(|kind| configuration::changes_nothing(self.desired, live.tape().tree(), &self.manager, kind.of)) {
             let touched = around.touching(live, "UPDATE").map(str::to_owned);
             if around.asking == Asking::Everything || (around.asking == Asking::Changed && touched.is_some()) {
                 return self.ask(Step::Confirm);

@@ -1,11 +1,9 @@
 //! What is sent for an object: what the stack says, less what it doesn't touch once the object exists.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use crate::merge::{self, FieldSet, ManagedFields};
-use crate::resource::{Desired, FieldManager, FieldPath, Object, Tree};
+use crate::resource::{Desired, FieldManager, FieldPath, Object, Tape, Tree};
 use crate::schema::{self, ListKind, Shape, TypeRef};
 
 use super::Write;
@@ -84,24 +82,24 @@ fn not_sent(desired: &Desired) -> impl Iterator<Item = &FieldPath> {
 }
 
 /// Whether applying what is wanted would change nothing, as far as the object and its owners tell.
-pub(super) fn changes_nothing(desired: &Desired, live: &Tree<'_>, manager: &FieldManager, of: TypeRef<'_>) -> bool {
-    let not_sent: Vec<&FieldPath> = not_sent(desired).collect();
-    let (fields, in_lists): (Vec<&FieldPath>, Vec<&FieldPath>) = not_sent.into_iter().partition(|path| path.is_of_fields());
-    let holds = |wanted: &Value| merge::unchanged(live, wanted, &fields, manager.as_str(), of) == merge::Verdict::Unchanged;
-    let mut wanted = Cow::Borrowed(desired.object.value());
-    for path in in_lists {
-        if path.get(&wanted).is_some() {
-            merge::remove(wanted.to_mut(), path);
-        }
-    }
+pub(super) fn changes_nothing(desired: &Desired, live: Tree<'_>, manager: &FieldManager, of: TypeRef<'_>) -> bool {
+    let (fields, in_lists): (Vec<&FieldPath>, Vec<&FieldPath>) = not_sent(desired).partition(|path| path.is_of_fields());
+    let holds = |wanted: &Tape<'_>| merge::unchanged(live, wanted.tree(), &fields, manager.as_str(), of) == merge::Verdict::Unchanged;
     // Most of what a stack wants is in the server's form already: then there is nothing to copy.
-    if holds(&wanted) {
+    let in_lists: Vec<&FieldPath> = in_lists.into_iter().filter(|path| path.get(desired.object.value()).is_some()).collect();
+    if in_lists.is_empty() && holds(&desired.object.tape()) {
         return true;
     }
-    let mut settled = wanted.into_owned();
+    let mut settled = desired.object.value().clone();
+    for path in &in_lists {
+        merge::remove(&mut settled, path);
+    }
+    if !in_lists.is_empty() && holds(&Tape::from(&settled)) {
+        return true;
+    }
     let before = settled.clone();
     settle(&mut settled, of);
-    settled != before && holds(&settled)
+    settled != before && holds(&Tape::from(&settled))
 }
 
 /// An object as it is sent: values as the server writes them. Of a kind that isn't known it stays as it is.

@@ -16,7 +16,7 @@ impl Case<'_> {
         let mut change = self.change(Action::Create, decided, Some(predicted.clone()));
         change.fields = self.sides().changes(&configuration.send);
         change.writes = configuration.creating();
-        if self.prior.is_some() {
+        if self.known.has(&self.key) {
             change.notes.push("somebody deleted it; it is made again".to_owned());
         }
         self.decision = Decision::Change(Box::new(change));
@@ -62,7 +62,7 @@ impl Case<'_> {
         };
         let mut judged = Vec::new();
         for mut conflict in conflicts.into_iter().filter(|conflict| !taken_over.contains(&conflict.manager)) {
-            conflict.ours_before = self.prior.is_some_and(|prior| conflict.path.get(prior.applied.value()).is_some());
+            conflict.ours_before = self.prior().is_some_and(|prior| conflict.path.get(prior.applied.value()).is_some());
             let taken_along = adopts && !applies(&conflict);
             if !conflict.ours_before && !taken_along && !around.take_ownership {
                 let since = conflict.since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
@@ -173,13 +173,13 @@ impl Case<'_> {
 
     /// Whether it is the stack's: spai applied it, or the state knows it.
     pub(super) fn is_ours(&self, live: &Object) -> bool {
-        ManagedFields::of(live).applied(&self.manager).is_some() || self.prior.is_some_and(|prior| live.uid() == Some(prior.uid.as_str()))
+        ManagedFields::of(live).applied(&self.manager).is_some() || self.prior().is_some_and(|prior| live.uid() == Some(prior.uid.as_str()))
     }
 
     pub(super) fn sides(&self) -> Sides<'_> {
         Sides {
             desired: self.desired,
-            prior: self.prior,
+            prior: self.prior(),
             live: self.live.as_ref(),
             manager: &self.manager,
             of: self.kind.map(|kind| kind.of),
@@ -201,7 +201,7 @@ impl Case<'_> {
             desired: Some(self.desired.clone()),
             live: self.live.clone(),
             predicted,
-            prior: self.prior.cloned(),
+            prior: self.prior().cloned(),
             decided,
             notes: Vec::new(),
         }

@@ -25,6 +25,7 @@ pub(super) fn finish(mut planner: Planner<'_>) -> Plan {
         counts,
         included,
         asked,
+        wanted,
         settled,
         unreadable,
         mut findings,
@@ -40,8 +41,8 @@ pub(super) fn finish(mut planner: Planner<'_>) -> Plan {
     let by_cure = cures(&mut cases, input.graph, &mut findings);
     triggered(&mut cases, input.graph);
 
-    let is_there = |case: &&Case<'_>| case.live.is_some() || settled.contains_key(&case.key);
-    let known = input.prior.objects.len().max(unchanged.len() + cases.iter().filter(is_there).count() + removals.len());
+    let is_there = |case: &&Case<'_>| case.live.is_some() || wanted.get(&case.key).is_some_and(|one| settled.has(one.place));
+    let known = input.known.keys().len().max(unchanged.len() + cases.iter().filter(is_there).count() + removals.len());
     let mut changes = Vec::new();
     let mut unknown: BTreeSet<ObjectKey> = unreadable.into_keys().collect();
     let (mut confirmed, mut doubts) = (BTreeMap::new(), BTreeMap::new());
@@ -101,7 +102,7 @@ pub(super) fn finish(mut planner: Planner<'_>) -> Plan {
     Plan {
         identity: input.identity.clone(),
         target: input.target,
-        revision: input.prior.revision,
+        revision: input.known.revision(),
         changes,
         unchanged,
         confirmed,

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use crate::graph::ResourceGraph;
 use crate::resource::{
-    Desired, Diagnostic, Diagnostics, FieldManager, GroupKind, GroupVersionKind, Object, ObjectKey, Origin, PriorSet, StackIdentity,
+    Desired, Diagnostic, Diagnostics, FieldManager, GroupKind, GroupVersionKind, KeyRef, Object, ObjectKey, Origin, StackIdentity,
 };
 use crate::stack::model::CountOrPercent;
 
 use super::case::{Case, Decision, Surroundings};
 use super::removal::{self, Removal};
 use super::rights::Needs;
-use super::sieve::Running;
-use super::{Answer, Ask, Asking, Filter, Limits, Mutators, Plan, Question, Rights, Sieve, Sifted, Target, Types};
+use super::wanted::{self, One, Settled, Wanted};
+use super::{Answer, Ask, Asking, Filter, Known, Limits, Mutators, Plan, Question, Rights, Sieve, Sifted, Target, Types};
 
 /// What a plan is made of, besides what the cluster holds.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct PlanInput<'a> {
     /// In which order.
     pub graph: &'a ResourceGraph,
     /// What the last apply left.
-    pub prior: &'a PriorSet,
+    pub known: &'a Known<'a>,
     /// The kinds that the stack may have objects of, as the cluster's inventory says.
     pub inventory: BTreeSet<GroupKind>,
     /// The kinds that the cluster serves, in all their versions, and whether their objects live in namespaces.
@@ -65,13 +65,15 @@ pub struct Lookup {
 pub struct Planner<'a> {
     pub(super) input: PlanInput<'a>,
     pub(super) manager: FieldManager,
-    pub(super) wanted: BTreeMap<ObjectKey, &'a Desired>,
+    pub(super) wanted: Wanted<'a>,
+    /// What the last apply left, and the stack no longer wants.
+    pub(super) unwanted: Vec<&'a ObjectKey>,
     /// What is spai's own, and not the stack's.
     own: [ObjectKey; 3],
     pub(super) live: BTreeMap<ObjectKey, Object>,
     pub(super) absent: BTreeSet<ObjectKey>,
     /// Wanted, and as they are wanted.
-    pub(super) settled: BTreeMap<ObjectKey, Option<Running>>,
+    pub(super) settled: Settled,
     /// Kinds and objects that we may not read, and why.
     pub(super) closed: BTreeMap<GroupKind, String>,
     pub(super) unreadable: BTreeMap<ObjectKey, String>,
@@ -105,30 +107,29 @@ impl<'a> Planner<'a> {
     /// The filter names what isn't there.
     pub fn new(input: PlanInput<'a>) -> Result<Self, Diagnostics> {
         let mut findings = Diagnostics::default();
-        let mut wanted = BTreeMap::new();
         let own = own(&input);
-        for desired in input.desired.iter() {
+        let is_own = |desired: &Desired| own.iter().any(|own| own.as_ref() == desired.object.key_ref());
+        let wanted = Wanted::of(input.desired.iter().enumerate().filter(|(_, desired)| !is_own(desired)));
+        for desired in input.desired.iter().filter(|desired| is_own(desired)) {
             let key = desired.key();
-            if own.contains(&key) {
-                findings.push(
+            findings.push(
                     Diagnostic::error("plan::spais_own", format!("{key} is spai's own: it holds its inventory and lease"))
                         .at_maybe(desired.declared.object.as_ref(), "declared here")
                         .help("leave it out of the stack, or give the environment another root namespace"),
-                );
-                continue;
-            }
-            wanted.insert(key, desired);
+            );
         }
+        let unwanted = wanted.missing(input.known.keys());
         super::scope::check_filter(&input)?;
         let manager = input.identity.field_manager();
         Ok(Self {
             input,
             manager,
             wanted,
+            unwanted,
             own,
             live: BTreeMap::new(),
             absent: BTreeSet::new(),
-            settled: BTreeMap::new(),
+            settled: Settled::default(),
             closed: BTreeMap::new(),
             unreadable: BTreeMap::new(),
             missing_rights: BTreeSet::new(),
@@ -149,13 +150,13 @@ impl<'a> Planner<'a> {
 
     /// The kinds to list, by the stack's labels.
     pub fn kinds(&self) -> BTreeMap<GroupKind, Option<String>> {
-        listed(self.input.desired, self.input.prior, &self.input.inventory, &self.input.served)
+        listed(self.input.desired, self.input.known, &self.input.inventory, &self.input.served)
     }
 
     /// The kinds that it would list, and that the cluster doesn't serve.
     pub fn unserved(&self) -> Vec<GroupKind> {
         let served = self.served_kinds();
-        let wanted = self.wanted.keys().chain(self.input.prior.objects.keys()).map(ObjectKey::group_kind);
+        let wanted = wanted::kinds(self.input.desired).map(|gvk| gvk.group_kind()).chain(self.input.known.kinds());
         let all: BTreeSet<GroupKind> = wanted.chain(self.input.inventory.iter().cloned()).collect();
         all.into_iter().filter(|kind| !served.contains(kind)).collect()
     }
@@ -166,12 +167,12 @@ impl<'a> Planner<'a> {
 
     /// What is to be taken out of the pages of live objects before they are given to [`Self::page`].
     pub fn sieve(&self) -> Sieve {
-        Sieve::new(&self.input, &self.manager)
+        Sieve::new(&self.input, &self.manager, self.wanted.came_sorted())
     }
 
     /// What a sieve left of objects that carry the stack's labels.
     pub fn page(&mut self, sifted: Sifted) {
-        self.settled.extend(sifted.settled);
+        self.settled.add(sifted.settled);
         for object in sifted.rest {
             let key = object.key();
             if !self.own.contains(&key) {
@@ -192,7 +193,12 @@ impl<'a> Planner<'a> {
 
     /// Whether it is known to be there.
     pub(super) fn is_there(&self, key: &ObjectKey) -> bool {
-        self.live.contains_key(key) || self.settled.contains_key(key)
+        self.live.contains_key(key) || self.is_settled(key)
+    }
+
+    /// Whether it is wanted, and as it is wanted.
+    fn is_settled(&self, key: &ObjectKey) -> bool {
+        self.wanted.get(key).is_some_and(|one| self.settled.has(one.place))
     }
 
     /// What is to be read on its own; empty once all is known. Namespaces come first: nothing is in one that isn't there.
@@ -200,11 +206,13 @@ impl<'a> Planner<'a> {
         let mut lookups = BTreeSet::new();
         let (mut absent, mut in_version) = (Vec::new(), Vec::new());
         let served = self.served_kinds();
-        for key in self.wanted.keys().chain(self.input.prior.objects.keys()) {
-            if self.settled.contains_key(key) || self.absent.contains(key) || self.unreadable.contains_key(key) {
+        let open = self.wanted.iter().filter(|one| !self.settled.has(one.place)).map(|one| (one.key.to_key(), Some(one.desired)));
+        let all: Vec<(ObjectKey, Option<&Desired>)> = open.chain(self.unwanted.iter().map(|key| ((*key).clone(), None))).collect();
+        for (key, desired) in &all {
+            if self.absent.contains(key) || self.unreadable.contains_key(key) {
                 continue;
             }
-            let version = self.version_of(key);
+            let version = desired.and_then(|desired| self.version_of(desired));
             if let Some(live) = self.live.get(key) {
                 let same = version.as_ref().is_none_or(|version| live.gvk().version == *version);
                 if !same && !self.in_version.contains(key) {
@@ -234,8 +242,8 @@ impl<'a> Planner<'a> {
     }
 
     /// The version in which the stack writes an object, if it is served.
-    fn version_of(&self, key: &ObjectKey) -> Option<String> {
-        let gvk = self.wanted.get(key)?.object.gvk();
+    fn version_of(&self, desired: &Desired) -> Option<String> {
+        let gvk = desired.object.gvk();
         self.input.served.contains_key(&gvk).then_some(gvk.version)
     }
 
@@ -322,22 +330,24 @@ impl<'a> Planner<'a> {
         self.included = super::scope::needed(self);
         self.around = self.surroundings();
         let mut cases = Vec::new();
-        for (key, desired) in &self.wanted {
-            if !self.input.filter.selects(key, &desired.scope) && !self.included.contains_key(key) {
+        let wanted: Vec<_> = self.wanted.iter().map(|one| (one.key.to_key(), one)).collect();
+        for (key, One { desired, place, .. }) in wanted {
+            let selected = self.input.filter.is_empty() || self.input.filter.selects(&key, &desired.scope);
+            if !selected && !self.included.contains_key(&key) {
                 continue;
             }
-            if self.settled.contains_key(key) && !self.unreadable.contains_key(key) && !is_ending(key, &self.around) {
-                self.unchanged.push(key.clone());
+            if self.settled.has(place) && !self.unreadable.contains_key(&key) && !is_ending(&key, &self.around) {
+                self.unchanged.push(key);
                 continue;
             }
             let types: &'a Types = self.input.types;
             let kind = types.kind(&desired.object.gvk());
-            let mut case = Case::new(key.clone(), desired, self.input.prior.objects.get(key), self.manager.clone(), kind);
-            if self.unreadable.contains_key(key) {
+            let mut case = Case::new(key, desired, self.input.known, self.manager.clone(), kind);
+            if self.unreadable.contains_key(&case.key) {
                 case.decision = Decision::Unknown;
             } else {
                 // Everything that is deleted is told by the objects that stay behind: those of the stack leave the map.
-                case.begin(self.live.remove(key), &self.around);
+                case.begin(self.live.remove(&case.key), &self.around);
             }
             if self.input.asking == Asking::Nothing {
                 case.answer_by_prediction(&self.around);
@@ -362,13 +372,13 @@ impl<'a> Planner<'a> {
 
     fn surroundings(&self) -> Surroundings {
         let mut namespaces: BTreeSet<String> =
-            self.wanted.keys().filter(|key| key.kind == "Namespace" && key.group.is_empty()).map(|key| key.name.clone()).collect();
+            self.wanted.iter().filter(|one| is_namespace(one.key)).map(|one| one.key.name.to_owned()).collect();
         // spai makes it before anything else.
         namespaces.insert(self.input.target.root_namespace.clone());
         Surroundings {
             identity: Some(self.input.identity.clone()),
             served: self.input.served.clone(),
-            defined: self.wanted.values().filter_map(|desired| removal::defined_by(&desired.object)).collect(),
+            defined: self.wanted.iter().filter_map(|one| removal::defined_by(&one.desired.object)).collect(),
             absent_namespaces: self
                 .absent
                 .iter()
@@ -395,15 +405,15 @@ impl<'a> Planner<'a> {
 /// the cluster serves them. Each with the version that the stack writes it in, if it does.
 pub fn listed(
     desired: &[Desired],
-    prior: &PriorSet,
+    known: &Known<'_>,
     inventory: &BTreeSet<GroupKind>,
     served: &BTreeMap<GroupVersionKind, bool>,
 ) -> BTreeMap<GroupKind, Option<String>> {
     let mut kinds: BTreeMap<GroupKind, Option<String>> = BTreeMap::new();
-    for kind in prior.objects.keys().map(ObjectKey::group_kind).chain(inventory.iter().cloned()) {
+    for kind in known.kinds().chain(inventory.iter().cloned()) {
         kinds.entry(kind).or_default();
     }
-    for gvk in desired.iter().map(|desired| desired.object.gvk()) {
+    for gvk in wanted::kinds(desired) {
         kinds.entry(gvk.group_kind()).or_default().get_or_insert(gvk.version);
     }
     let served: BTreeSet<GroupKind> = served.keys().map(GroupVersionKind::group_kind).collect();
@@ -414,6 +424,10 @@ pub fn listed(
 /// Whether it lives in a namespace that is being deleted.
 fn is_ending(key: &ObjectKey, around: &Surroundings) -> bool {
     key.namespace.as_ref().is_some_and(|namespace| around.ending_namespaces.contains(namespace))
+}
+
+fn is_namespace(key: KeyRef<'_>) -> bool {
+    key.kind == "Namespace" && key.group.is_empty()
 }
 
 pub(super) fn namespace_key(name: &str) -> ObjectKey {

@@ -22,11 +22,11 @@ pub(super) struct Removal<'a> {
 pub(super) fn removals<'a>(planner: &mut Planner<'a>) -> Vec<Removal<'a>> {
     let labelled = planner.live.iter().filter(|(_, object)| planner.input.identity.labels_match(object)).map(|(key, _)| key);
     // What can't be read is not gone.
-    let goes = |key: &&ObjectKey| !planner.wanted.contains_key(*key) && !planner.unreadable.contains_key(*key);
-    let keys: BTreeSet<ObjectKey> = labelled.chain(planner.input.prior.objects.keys()).filter(goes).cloned().collect();
+    let goes = |key: &&ObjectKey| !planner.wanted.has(key) && !planner.unreadable.contains_key(*key);
+    let keys: BTreeSet<ObjectKey> = labelled.chain(planner.unwanted.iter().copied()).filter(goes).cloned().collect();
     let mut removals = Vec::new();
     for key in keys {
-        let prior = planner.input.prior.objects.get(&key);
+        let prior = planner.input.known.get(&key);
         let live = planner.live.remove(&key);
         let scope = scope(prior, live.as_ref());
         if !planner.input.filter.selects(&key, &scope) {

@@ -10,8 +10,11 @@ use super::planner::{PlanInput, Planner};
 /// That everything the filter names is there, in the stack or in its state.
 pub(super) fn check_filter(input: &PlanInput<'_>) -> Result<(), Diagnostics> {
     let mut findings = Diagnostics::default();
+    if input.filter.is_empty() {
+        return findings.into_result(());
+    }
     let desired: Vec<(ObjectKey, &Scope)> = input.desired.iter().map(|desired| (desired.key(), &desired.scope)).collect();
-    let prior = input.prior.objects.iter().map(|(key, prior)| (key.clone(), &prior.scope));
+    let prior = input.known.all().into_iter().flat_map(|prior| &prior.objects).map(|(key, prior)| (key.clone(), &prior.scope));
     let all: Vec<(ObjectKey, &Scope)> = desired.into_iter().chain(prior).collect();
     let names = |of: fn(&Scope) -> Option<&String>| -> BTreeSet<&String> { all.iter().filter_map(|(_, scope)| of(scope)).collect() };
     for (flag, given, known) in [
@@ -44,13 +47,13 @@ pub(super) fn needed(planner: &Planner<'_>) -> BTreeMap<ObjectKey, ObjectKey> {
     if filter.is_empty() {
         return included;
     }
-    let selects = |key: &ObjectKey| planner.wanted.get(key).is_some_and(|desired| filter.selects(key, &desired.scope));
-    let mut open: Vec<ObjectKey> = planner.wanted.keys().filter(|key| selects(key)).cloned().collect();
+    let selects = |key: &ObjectKey| planner.wanted.get(key).is_some_and(|one| filter.selects(key, &one.desired.scope));
+    let mut open: Vec<ObjectKey> = planner.wanted.iter().map(|one| one.key.to_key()).filter(|key| selects(key)).collect();
     open.reverse();
     while let Some(key) = open.pop() {
         for edge in planner.input.graph.dependencies(&key) {
             let is_there = planner.is_there(edge.to);
-            if !is_there && planner.wanted.contains_key(edge.to) && !selects(edge.to) && !included.contains_key(edge.to) {
+            if !is_there && planner.wanted.has(edge.to) && !selects(edge.to) && !included.contains_key(edge.to) {
                 included.insert(edge.to.clone(), key.clone());
                 open.push(edge.to.clone());
             }

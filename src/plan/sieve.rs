@@ -2,13 +2,15 @@
 //! their identity, and of what runs pods how many; so a plan holds what may change, and not what there is.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::resource::{Desired, FieldManager, GroupKind, Object, ObjectKey, Tree};
+use crate::resource::{Desired, FieldManager, GroupKind, Object, Tree, TreeShape, pod_template_path};
 
 use super::planner::PlanInput;
+use super::wanted::Settled;
 use super::{Asking, Types, configuration};
 
 /// Decides over pages of live objects, as they come. Cheap to clone: pages may be sifted beside one another.
@@ -20,8 +22,8 @@ pub struct Sieve {
 #[derive(Debug)]
 struct Inner {
     desired: Arc<Vec<Desired>>,
-    /// Where the objects stand that can be decided by themselves, by kind, and by namespace and name.
-    places: HashMap<GroupKind, HashMap<String, usize>>,
+    /// Where the objects stand that can be decided by themselves, by kind.
+    places: HashMap<GroupKind, Range<usize>>,
     types: Arc<Types>,
     manager: FieldManager,
 }
@@ -30,7 +32,7 @@ struct Inner {
 #[derive(Debug, Default)]
 pub struct Sifted {
     /// Wanted, and as they are wanted.
-    pub(super) settled: Vec<(ObjectKey, Option<Running>)>,
+    pub(super) settled: Settled,
     /// All others.
     pub(super) rest: Vec<Object>,
 }
@@ -44,25 +46,26 @@ pub(super) struct Running {
 }
 
 impl Running {
-    fn of(desired: &Desired, live: &Tree<'_>) -> Option<Self> {
-        desired.object.pod_template()?;
-        let numbers = live.get("status").map(Tree::map).into_iter().flatten().filter(|(_, value)| matches!(value, Tree::Number(_)));
-        let status = numbers.map(|(name, value)| (name.as_ref().to_owned(), value.to_value())).collect();
-        Some(Self { replicas: live.get("spec").and_then(|spec| spec.get("replicas")).map(Tree::to_value), status })
+    fn of(desired: &Desired, live: Tree<'_>) -> Option<Self> {
+        pod_template_path(desired.object.group(), desired.object.kind())?;
+        let numbers = live.get("status").map(Tree::map).into_iter().flatten().filter(|(_, value)| matches!(value.shape(), TreeShape::Number(_)));
+        let status = numbers.map(|(name, value)| (name.to_owned(), value.to_value())).collect();
+        Some(Self { replicas: live.at(&["spec", "replicas"]).map(Tree::to_value), status })
     }
 }
 
 impl Sieve {
-    pub(super) fn new(input: &PlanInput<'_>, manager: &FieldManager) -> Self {
-        let mut places: HashMap<GroupKind, HashMap<String, usize>> = HashMap::new();
-        // Everything is asked about: then everything is kept.
-        if input.asking != Asking::Everything {
-            for (place, desired) in input.desired.iter().enumerate() {
-                let key = desired.key();
-                if is_kept(desired, &key, input) {
-                    continue;
-                }
-                places.entry(key.group_kind()).or_default().insert(name_in_kind(key.namespace.as_deref(), &key.name), place);
+    /// `sorted`: the wanted objects stand by identity.
+    pub(super) fn new(input: &PlanInput<'_>, manager: &FieldManager, sorted: bool) -> Self {
+        let mut places: HashMap<GroupKind, Range<usize>> = HashMap::new();
+        let mut start = 0;
+        for run in input.desired.chunk_by(|a, b| a.object.kind() == b.object.kind() && a.object.group() == b.object.group()) {
+            let range = start..start + run.len();
+            start = range.end;
+            let Some(kind) = run.first().map(|desired| desired.object.gvk().group_kind()) else { continue };
+            // Everything is asked about: then everything is kept.
+            if sorted && input.asking != Asking::Everything && !is_kept(&kind, input) {
+                places.insert(kind, range);
             }
         }
         let types = Arc::clone(input.types);
@@ -73,12 +76,20 @@ impl Sieve {
     ///
     /// # Errors
     /// Those of `make`.
-    pub fn sift<E>(&self, kind: &GroupKind, items: &[Tree<'_>], make: impl Fn(&Tree<'_>) -> Result<Object, E>) -> Result<Sifted, E> {
+    pub fn sift<'t, E>(
+        &self,
+        kind: &GroupKind,
+        items: impl Iterator<Item = Tree<'t>>,
+        make: impl Fn(Tree<'t>) -> Result<Object, E>,
+    ) -> Result<Sifted, E> {
         let mut sifted = Sifted::default();
         let places = self.inner.places.get(kind);
+        let mut next = places.map_or(0, |places| places.start);
         for item in items {
-            match places.and_then(|places| self.inner.settled(places, item)) {
-                Some(desired) => sifted.settled.push((desired.key(), Running::of(desired, item))),
+            let place = places.and_then(|places| self.inner.place(places.clone(), item, next));
+            next = place.map_or(next, |place| place + 1);
+            match place.and_then(|place| self.inner.settled(place, item)) {
+                Some((place, desired)) => sifted.settled.mark(place, Running::of(desired, item)),
                 None => sifted.rest.push(make(item)?),
             }
         }
@@ -89,31 +100,40 @@ impl Sieve {
 impl Sifted {
     /// With what another page came to.
     pub fn add(&mut self, other: Self) {
-        self.settled.extend(other.settled);
+        self.settled.add(other.settled);
         self.rest.extend(other.rest);
     }
 }
 
-/// Whether an object is needed for others even if it stays as it is.
-fn is_kept(desired: &Desired, key: &ObjectKey, input: &PlanInput<'_>) -> bool {
-    // Its labels and its deletion are others' matter too; a replaced one's content is needed; so is what quotas are counted by.
-    let kept = (key.group.is_empty() && matches!(key.kind.as_str(), "Namespace" | "ResourceQuota" | "LimitRange"))
-        || !desired.lifecycle.replace_triggered_by.is_empty();
-    kept || input.plurals.get(&key.group_kind()).is_none_or(|plural| input.mutators.meet(&key.group_kind(), plural))
+/// Whether objects of a kind are needed for others even if they stay as they are.
+fn is_kept(kind: &GroupKind, input: &PlanInput<'_>) -> bool {
+    // Its labels and its deletion are others' matter too; so is what quotas are counted by.
+    let kept = kind.group.is_empty() && matches!(kind.kind.as_str(), "Namespace" | "ResourceQuota" | "LimitRange");
+    kept || input.plurals.get(kind).is_none_or(|plural| input.mutators.meet(kind, plural))
 }
 
 impl Inner {
-    /// What is wanted of an item that is as it is wanted.
-    fn settled(&self, places: &HashMap<String, usize>, live: &Tree<'_>) -> Option<&Desired> {
+    /// Where it stands what is wanted of an item, if that can be decided. A list comes by namespace and name, as what is wanted
+    /// stands: mostly it is at the `next` place.
+    fn place(&self, places: Range<usize>, live: Tree<'_>, next: usize) -> Option<usize> {
         let metadata = live.get("metadata")?;
         let text = |name| metadata.get(name).and_then(Tree::text);
-        let desired = self.desired.get(*places.get(&name_in_kind(text("namespace"), text("name")?))?)?;
-        let kind = self.types.kind(&desired.object.gvk())?;
-        configuration::changes_nothing(desired, live, &self.manager, kind.of).then_some(desired)
+        let wanted = (text("namespace").unwrap_or_default(), text("name")?);
+        fn named(desired: &Desired) -> (&str, &str) {
+            (desired.object.namespace().unwrap_or_default(), desired.object.name())
+        }
+        if places.contains(&next) && self.desired.get(next).map(named) == Some(wanted) {
+            return Some(next);
+        }
+        let found = self.desired.get(places.clone())?.binary_search_by(|desired| named(desired).cmp(&wanted)).ok()?;
+        Some(places.start + found)
     }
-}
 
-/// What tells an object from others of its kind: `namespace/name`, as neither has a `/` in it.
-fn name_in_kind(namespace: Option<&str>, name: &str) -> String {
-    [namespace.unwrap_or_default(), "/", name].concat()
+    /// What is wanted of an item that is as it is wanted.
+    fn settled(&self, place: usize, live: Tree<'_>) -> Option<(usize, &Desired)> {
+        // The content of one that others replace is needed.
+        let desired = self.desired.get(place).filter(|desired| desired.lifecycle.replace_triggered_by.is_empty())?;
+        let kind = self.types.kind(&desired.object.gvk())?;
+        configuration::changes_nothing(desired, live, &self.manager, kind.of).then_some((place, desired))
+    }
 }

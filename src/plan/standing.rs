@@ -4,27 +4,30 @@
 use std::collections::BTreeSet;
 
 use crate::merge;
-use crate::resource::{Desired, FieldPath, Object, ObjectKey};
+use crate::resource::{Desired, FieldPath, Object};
 
 use super::case::Decision;
 use super::planner::Planner;
 use super::sieve::Running;
+use super::wanted::One;
 
 /// The objects that were dropped, in the namespaces that have a quota (or are to get one) and in which something changes.
 pub(super) fn objects(planner: &Planner<'_>) -> Vec<Object> {
-    let quotas =
-        planner.limits.quotas.iter().map(Object::key).chain(planner.wanted.keys().filter(|key| key.kind == "ResourceQuota").cloned());
-    let bound: BTreeSet<String> = quotas.filter_map(|key| key.namespace).collect();
+    let there = planner.limits.quotas.iter().filter_map(|quota| quota.namespace().map(str::to_owned));
+    let to_be = planner.wanted.iter().filter(|one| one.key.kind == "ResourceQuota").filter_map(|one| one.key.namespace.map(str::to_owned));
+    let bound: BTreeSet<String> = there.chain(to_be).collect();
     let concerned: BTreeSet<&str> = planner
         .cases
         .iter()
         .filter(|case| !matches!(case.decision, Decision::Unchanged(_)))
         .filter_map(|case| case.key.namespace.as_deref())
         .collect();
-    let counts =
-        |key: &ObjectKey| key.namespace.as_deref().is_some_and(|namespace| bound.contains(namespace) && concerned.contains(namespace));
-    let settled = planner.settled.iter().filter(|(key, _)| counts(key));
-    settled.filter_map(|(key, running)| Some(standing(planner.wanted.get(key)?, running.as_ref()))).collect()
+    let counts = |one: &One<'_>| {
+        let namespace = one.key.namespace.filter(|_| planner.settled.has(one.place));
+        namespace.is_some_and(|namespace| bound.contains(namespace) && concerned.contains(namespace))
+    };
+    let settled = planner.wanted.iter().filter(counts);
+    settled.map(|one| standing(one.desired, planner.settled.running(one.place))).collect()
 }
 
 fn standing(desired: &Desired, running: Option<&Running>) -> Object {

@@ -48,7 +48,7 @@ impl Desired {
     /// The digest of everything about it that apply acts on: the object, and what is handed over.
     pub fn digest(&self) -> Digest {
         let hand_overs: Vec<String> = self.hand_overs.iter().map(|h| h.path.to_string()).collect();
-        Digest::of(&(self.object.value(), hand_overs))
+        Digest::of(&(&self.object, hand_overs))
     }
 
     /// Whether the value at `path` must not be shown.

@@ -1,13 +1,15 @@
 //! A Kubernetes object as data: a JSON mapping with `apiVersion`, `kind` and `metadata.name`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::{GroupVersionKind, KeyRef, ObjectKey};
+use super::{GroupVersionKind, KeyRef, ObjectKey, Tape, Tree};
 
 /// A SHA-256 in lower-case hex. Of canonical JSON (sorted keys), so equal values have equal digests.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -59,9 +61,23 @@ pub enum ObjectError {
 /// A Kubernetes object. It always has an `apiVersion`, a `kind` and a `metadata.name`.
 ///
 /// `Debug` prints its identity alone: objects hold secrets.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Value", into = "Value")]
-pub struct Object(Value);
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct Object(Form);
+
+#[derive(Clone)]
+enum Form {
+    /// To work on.
+    Open(Value),
+    /// To keep: a stack has thousands that nobody looks into, but to see that they are as they should be.
+    Packed(Arc<Packed>),
+}
+
+struct Packed {
+    tape: Tape<'static>,
+    /// The same once more, since somebody asked for it.
+    value: OnceLock<Value>,
+}
 
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,40 +107,93 @@ impl TryFrom<Value> for Object {
         if !text(map.get("metadata").and_then(|m| m.get("name"))) {
             return Err(ObjectError::Missing("metadata.name"));
         }
-        Ok(Self(value))
+        Ok(Self(Form::Open(value)))
     }
 }
 
 impl From<Object> for Value {
     fn from(object: Object) -> Self {
-        object.0
+        match object.0 {
+            Form::Open(value) => value,
+            Form::Packed(packed) => packed.tape.tree().to_value(),
+        }
+    }
+}
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Form::Packed(a), Form::Packed(b)) if Arc::ptr_eq(a, b) => true,
+            _ => self.value() == other.value(),
+        }
+    }
+}
+
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Form::Open(value) => value.serialize(serializer),
+            Form::Packed(packed) => packed.tape.tree().serialize(serializer),
+        }
     }
 }
 
 impl Object {
     /// What stands for an object that can't be read.
     pub(super) fn nothing() -> Self {
-        Self(Value::Null)
+        Self(Form::Open(Value::Null))
     }
 
-    /// The whole object.
+    /// The whole object. Of a packed one it is made at the first call, and kept: see [`Self::tape`].
     pub fn value(&self) -> &Value {
-        &self.0
+        match &self.0 {
+            Form::Open(value) => value,
+            Form::Packed(packed) => packed.value.get_or_init(|| packed.tape.tree().to_value()),
+        }
     }
 
     /// The whole object, to change. Identity must stay: use it for spec, data, labels and the like.
     pub fn value_mut(&mut self) -> &mut Value {
-        &mut self.0
+        if let Form::Packed(packed) = &self.0 {
+            self.0 = Form::Open(packed.value.get().cloned().unwrap_or_else(|| packed.tape.tree().to_value()));
+        }
+        match &mut self.0 {
+            Form::Open(value) => value,
+            Form::Packed(_) => unreachable!("it was opened above"),
+        }
+    }
+
+    /// The whole object, laid out: what a packed one is.
+    pub fn tape(&self) -> Cow<'_, Tape<'static>> {
+        match &self.0 {
+            Form::Open(value) => Cow::Owned(Tape::from(value)),
+            Form::Packed(packed) => Cow::Borrowed(&packed.tape),
+        }
+    }
+
+    /// Packs it: a tenth of the memory, copies for nothing; to be looked at through its [`Self::tape`].
+    pub fn pack(&mut self) {
+        if let Form::Open(value) = &self.0 {
+            self.0 = Form::Packed(Arc::new(Packed { tape: Tape::from(value).packed(), value: OnceLock::new() }));
+        }
+    }
+
+    /// The text below these names.
+    fn text(&self, names: &[&str]) -> Option<&str> {
+        match &self.0 {
+            Form::Open(value) => names.iter().try_fold(value, |value, name| value.get(name))?.as_str(),
+            Form::Packed(packed) => packed.tape.tree().at(names)?.text(),
+        }
     }
 
     /// `apps/v1`.
     pub fn api_version(&self) -> &str {
-        self.0["apiVersion"].as_str().unwrap_or_default()
+        self.text(&["apiVersion"]).unwrap_or_default()
     }
 
     /// `Deployment`.
     pub fn kind(&self) -> &str {
-        self.0["kind"].as_str().unwrap_or_default()
+        self.text(&["kind"]).unwrap_or_default()
     }
 
     /// `apps`; `""` for the core group.
@@ -144,10 +213,7 @@ impl Object {
 
     /// Its identity, without a copy.
     pub fn key_ref(&self) -> KeyRef<'_> {
-        let metadata = &self.0["metadata"];
-        let text = |field| metadata.get(field).and_then(Value::as_str);
-        let namespace = text("namespace").filter(|namespace| !namespace.is_empty());
-        KeyRef { group: self.group(), kind: self.kind(), namespace, name: text("name").unwrap_or_default() }
+        KeyRef { group: self.group(), kind: self.kind(), namespace: self.namespace(), name: self.name() }
     }
 
     /// `metadata.name`.
@@ -172,7 +238,7 @@ impl Object {
 
     /// `metadata.generation`, where the kind has one.
     pub fn generation(&self) -> Option<i64> {
-        self.0["metadata"]["generation"].as_i64()
+        self.value()["metadata"]["generation"].as_i64()
     }
 
     /// Whether its deletion has begun.
@@ -182,17 +248,23 @@ impl Object {
 
     /// A label's value.
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.0["metadata"]["labels"].get(key)?.as_str()
+        self.text(&["metadata", "labels", key])
     }
 
     /// All labels.
     pub fn labels(&self) -> BTreeMap<&str, &str> {
-        string_map(&self.0["metadata"]["labels"])
+        match &self.0 {
+            Form::Open(value) => string_map(&value["metadata"]["labels"]),
+            Form::Packed(packed) => {
+                let labels = packed.tape.tree().at(&["metadata", "labels"]).map(Tree::map).unwrap_or_default();
+                labels.filter_map(|(key, value)| Some((key, value.text()?))).collect()
+            }
+        }
     }
 
     /// An annotation's value.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.0["metadata"]["annotations"].get(key)?.as_str()
+        self.text(&["metadata", "annotations", key])
     }
 
     /// Sets a label.
@@ -207,19 +279,19 @@ impl Object {
 
     /// Whether a controller owns it (controllers copy labels to what they make, so labels alone tell nothing).
     pub fn has_controller(&self) -> bool {
-        self.0["metadata"]["ownerReferences"].as_array().is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == true))
+        self.value()["metadata"]["ownerReferences"].as_array().is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == true))
     }
 
     /// `metadata.managedFields`, empty if there are none.
     pub fn managed_fields(&self) -> &[Value] {
-        self.0["metadata"]["managedFields"].as_array().map_or(&[], Vec::as_slice)
+        self.value()["metadata"]["managedFields"].as_array().map_or(&[], Vec::as_slice)
     }
 
     /// What was declared of it: without status and all that the server fills in (uid, versions, times, managed fields).
     #[must_use]
     pub fn without_server_fields(&self) -> Self {
         let mut object = self.clone();
-        if let Some(root) = object.0.as_object_mut() {
+        if let Some(root) = object.value_mut().as_object_mut() {
             root.remove("status");
             if let Some(metadata) = root.get_mut("metadata").and_then(Value::as_object_mut) {
                 for field in SERVER_METADATA {
@@ -232,15 +304,15 @@ impl Object {
 
     /// The digest of the whole value.
     pub fn digest(&self) -> Digest {
-        Digest::of(&self.0)
+        Digest::of(self)
     }
 
     fn meta(&self, field: &str) -> Option<&str> {
-        self.0["metadata"].get(field)?.as_str()
+        self.text(&["metadata", field])
     }
 
     fn set_in(&mut self, table: &str, key: &str, value: &str) {
-        let Some(metadata) = self.0["metadata"].as_object_mut() else { return };
+        let Some(metadata) = self.value_mut()["metadata"].as_object_mut() else { return };
         let entry = metadata.entry(table).or_insert_with(|| Value::Object(Map::new()));
         if !entry.is_object() {
             *entry = Value::Object(Map::new());

@@ -1,238 +1,469 @@
-//! A value as it stands in the server's bytes: borrowed from them, in the order in which it was written. Thousands of live
-//! objects are read to be compared and forgotten; taking each apart into a [`Value`] of its own costs more than all the rest.
+//! A value laid out flat: one run of nodes, each map and list followed by what is in it, texts borrowed from the server's bytes or
+//! from one buffer. Thousands of live objects are read to be compared and forgotten, and thousands of wanted ones are kept to be
+//! compared with: taking each apart into a [`Value`] of its own, with a map of its own for each mapping in it, costs more than
+//! all the rest.
 
-use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Number, Value};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
+use serde_json::{Map, Number, Value};
 
 use super::same_value;
 
 /// Maps of up to so many entries are searched one by one.
 const SMALL: usize = 24;
 
-/// A JSON value that borrows what it can. Entries of a map keep the order in which they were written; each name occurs once, as
-/// an API server writes it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Tree<'v> {
+/// A value as it is laid out, which is looked at by its [`Tree`].
+#[derive(Clone)]
+pub struct Tape<'v> {
+    nodes: Vec<Node<'v>>,
+    /// The texts that aren't borrowed, one after the other.
+    text: String,
+}
+
+/// A node. After a list come its items, after a map its entries: of each the name (a text), then the value.
+#[derive(Clone)]
+enum Node<'v> {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(&'v str),
+    /// A text in the tape's own buffer.
+    Own(Range<u32>),
+    /// How many items, and how many nodes they are together.
+    List(u32, u32),
+    /// How many entries, and how many nodes they are together.
+    Map(u32, u32),
+}
+
+/// A JSON value on a [`Tape`]. Entries of a map keep the order in which they were written; each name occurs once, as an API server
+/// writes it.
+#[derive(Clone, Copy)]
+pub struct Tree<'t> {
+    /// Its own node, and all that is in it.
+    nodes: &'t [Node<'t>],
+    text: &'t str,
+}
+
+/// What a [`Tree`] is.
+#[derive(Clone, Copy)]
+pub enum Shape<'t> {
     /// `null`.
     Null,
     /// `true`, `false`.
     Bool(bool),
     /// A number.
-    Number(Number),
+    Number(&'t Number),
     /// A string.
-    Text(Cow<'v, str>),
+    Text(&'t str),
     /// An array.
-    List(Vec<Tree<'v>>),
+    List(Items<'t>),
     /// An object.
-    Map(Vec<(Cow<'v, str>, Tree<'v>)>),
+    Map(Entries<'t>),
 }
 
-impl<'v> Tree<'v> {
+/// The items of a list that are still to come.
+#[derive(Clone, Copy)]
+pub struct Items<'t> {
+    left: u32,
+    nodes: &'t [Node<'t>],
+    text: &'t str,
+}
+
+/// The entries of a map that are still to come.
+#[derive(Clone, Copy, Default)]
+pub struct Entries<'t> {
+    left: u32,
+    nodes: &'t [Node<'t>],
+    text: &'t str,
+}
+
+impl Tape<'_> {
+    /// The value.
+    pub fn tree(&self) -> Tree<'_> {
+        Tree { nodes: &self.nodes, text: &self.text }
+    }
+
+    /// Without the room that it might still grow into: for one that is kept.
+    #[must_use]
+    pub fn packed(mut self) -> Self {
+        self.nodes.shrink_to_fit();
+        self.text.shrink_to_fit();
+        self
+    }
+
+    fn own(&mut self, text: &str) {
+        let start = narrow(self.text.len());
+        self.text.push_str(text);
+        self.nodes.push(Node::Own(start..narrow(self.text.len())));
+    }
+
+    /// Begins a list or a map; what is added until [`Self::close_list`] or [`Self::close_map`] is in it.
+    fn open(&mut self) -> usize {
+        self.nodes.push(Node::Null);
+        self.nodes.len()
+    }
+
+    fn close_list(&mut self, start: usize, items: usize) {
+        self.nodes[start - 1] = Node::List(narrow(items), narrow(self.nodes.len() - start));
+    }
+
+    fn close_map(&mut self, start: usize, entries: usize) {
+        self.nodes[start - 1] = Node::Map(narrow(entries), narrow(self.nodes.len() - start));
+    }
+
+    fn add(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.nodes.push(Node::Null),
+            Value::Bool(value) => self.nodes.push(Node::Bool(*value)),
+            Value::Number(number) => self.nodes.push(Node::Number(number.clone())),
+            Value::String(text) => self.own(text),
+            Value::Array(items) => {
+                let start = self.open();
+                for item in items {
+                    self.add(item);
+                }
+                self.close_list(start, items.len());
+            }
+            Value::Object(entries) => {
+                let start = self.open();
+                for (name, value) in entries {
+                    self.own(name);
+                    self.add(value);
+                }
+                self.close_map(start, entries.len());
+            }
+        }
+    }
+}
+
+/// Nothing that a server or a stack has is anywhere near so large.
+fn narrow(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+impl From<&Value> for Tape<'static> {
+    fn from(value: &Value) -> Self {
+        let mut tape = Self { nodes: Vec::new(), text: String::new() };
+        tape.add(value);
+        tape
+    }
+}
+
+impl<'t> Tree<'t> {
+    /// What it is.
+    pub fn shape(self) -> Shape<'t> {
+        let Some((first, rest)) = self.nodes.split_first() else { return Shape::Null };
+        match first {
+            Node::Null => Shape::Null,
+            Node::Bool(value) => Shape::Bool(*value),
+            Node::Number(number) => Shape::Number(number),
+            Node::Text(_) | Node::Own(_) => Shape::Text(self.text().unwrap_or_default()),
+            Node::List(left, _) => Shape::List(Items { left: *left, nodes: rest, text: self.text }),
+            Node::Map(left, _) => Shape::Map(Entries { left: *left, nodes: rest, text: self.text }),
+        }
+    }
+
     /// The entry of that name, of a map.
-    pub fn get(&self, name: &str) -> Option<&Self> {
-        self.map().iter().find(|(other, _)| other == name).map(|(_, value)| value)
+    pub fn get(self, name: &str) -> Option<Self> {
+        self.map().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    /// What is below these names, one after the other.
+    pub fn at(self, names: &[&str]) -> Option<Self> {
+        names.iter().try_fold(self, |tree, name| tree.get(name))
     }
 
     /// The entries of a map; none of anything else.
-    pub fn map(&self) -> &[(Cow<'v, str>, Self)] {
-        match self {
-            Self::Map(entries) => entries,
-            _ => &[],
+    pub fn map(self) -> Entries<'t> {
+        match self.shape() {
+            Shape::Map(entries) => entries,
+            _ => Entries::default(),
         }
     }
 
     /// The items of a list; none of anything else.
-    pub fn list(&self) -> &[Self] {
-        match self {
-            Self::List(items) => items,
-            _ => &[],
+    pub fn list(self) -> Items<'t> {
+        match self.shape() {
+            Shape::List(items) => items,
+            _ => Items { left: 0, nodes: &[], text: "" },
         }
     }
 
     /// A string's text.
-    pub fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
+    pub fn text(self) -> Option<&'t str> {
+        match self.nodes.first()? {
+            Node::Text(text) => Some(text),
+            Node::Own(range) => self.text.get(range.start as usize..range.end as usize),
             _ => None,
         }
     }
 
-    /// Whether it is the same value, as [`same_value`] has it.
-    pub fn is(&self, other: &Value) -> bool {
-        match (self, other) {
-            (Self::Null, Value::Null) => true,
-            (Self::Bool(a), Value::Bool(b)) => a == b,
-            (Self::Text(a), Value::String(b)) => a == b,
-            (Self::Number(a), Value::Number(b)) => a == b || same_value(&Value::Number(a.clone()), other),
-            (Self::List(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is(b)),
-            (Self::Map(a), Value::Object(b)) => {
+    /// Whether it is `null`.
+    pub fn is_null(self) -> bool {
+        matches!(self.nodes.first(), None | Some(Node::Null))
+    }
+
+    /// Tells two values of one tape apart.
+    pub fn place(self) -> *const () {
+        self.nodes.as_ptr().cast()
+    }
+
+    /// Whether it is the same value, as [`same_value`] has it: maps in any order, numbers by what they are worth.
+    pub fn is(self, other: Tree<'_>) -> bool {
+        match (self.shape(), other.shape()) {
+            (Shape::Null, Shape::Null) => true,
+            (Shape::Bool(a), Shape::Bool(b)) => a == b,
+            (Shape::Text(a), Shape::Text(b)) => a == b,
+            (Shape::Number(a), Shape::Number(b)) => a == b || same_value(&Value::Number(a.clone()), &Value::Number(b.clone())),
+            (Shape::List(a), Shape::List(b)) => a.len() == b.len() && a.zip(b).all(|(a, b)| a.is(b)),
+            (Shape::Map(a), Shape::Map(mut b)) => {
                 let mut finder = Finder::new(a);
-                a.len() == b.len() && b.iter().all(|(name, b)| finder.find("", name).is_some_and(|a| a.is(b)))
+                a.len() == b.len() && b.all(|(name, b)| finder.find("", name).is_some_and(|a| a.is(b)))
             }
             _ => false,
         }
     }
 
     /// As a value of its own.
-    pub fn to_value(&self) -> Value {
-        match self {
-            Self::Null => Value::Null,
-            Self::Bool(value) => Value::Bool(*value),
-            Self::Number(number) => Value::Number(number.clone()),
-            Self::Text(text) => Value::String(text.as_ref().to_owned()),
-            Self::List(items) => Value::Array(items.iter().map(Self::to_value).collect()),
-            Self::Map(entries) => Value::Object(entries.iter().map(|(name, value)| (name.as_ref().to_owned(), value.to_value())).collect()),
+    pub fn to_value(self) -> Value {
+        match self.shape() {
+            Shape::Null => Value::Null,
+            Shape::Bool(value) => Value::Bool(value),
+            Shape::Number(number) => Value::Number(number.clone()),
+            Shape::Text(text) => Value::String(text.to_owned()),
+            Shape::List(items) => Value::Array(items.map(Self::to_value).collect()),
+            Shape::Map(entries) => Value::Object(entries.map(|(name, value)| (name.to_owned(), value.to_value())).collect::<Map<_, _>>()),
         }
+    }
+
+    /// The value at the front of some nodes, and the nodes after it.
+    fn first(nodes: &'t [Node<'t>], text: &'t str) -> Option<(Self, &'t [Node<'t>])> {
+        let length = match nodes.first()? {
+            Node::List(_, below) | Node::Map(_, below) => 1 + *below as usize,
+            _ => 1,
+        };
+        let (own, rest) = nodes.split_at_checked(length)?;
+        Some((Self { nodes: own, text }, rest))
     }
 }
 
-impl<'v> From<&'v Value> for Tree<'v> {
-    fn from(value: &'v Value) -> Self {
-        match value {
-            Value::Null => Self::Null,
-            Value::Bool(value) => Self::Bool(*value),
-            Value::Number(number) => Self::Number(number.clone()),
-            Value::String(text) => Self::Text(Cow::Borrowed(text)),
-            Value::Array(items) => Self::List(items.iter().map(Self::from).collect()),
-            Value::Object(entries) => {
-                Self::Map(entries.iter().map(|(name, value)| (Cow::Borrowed(name.as_str()), Self::from(value))).collect())
+/// How large it is, and nothing of it: it may hold secrets.
+impl fmt::Debug for Tape<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tape({} nodes)", self.nodes.len())
+    }
+}
+
+impl Serialize for Tree<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.shape() {
+            Shape::Null => serializer.serialize_unit(),
+            Shape::Bool(value) => serializer.serialize_bool(value),
+            Shape::Number(number) => number.serialize(serializer),
+            Shape::Text(text) => serializer.serialize_str(text),
+            Shape::List(items) => {
+                let mut list = serializer.serialize_seq(Some(items.len()))?;
+                for item in items {
+                    list.serialize_element(&item)?;
+                }
+                list.end()
+            }
+            Shape::Map(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (name, value) in entries {
+                    map.serialize_entry(name, &value)?;
+                }
+                map.end()
             }
         }
     }
 }
 
-impl<'de: 'v, 'v> Deserialize<'de> for Tree<'v> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TreeVisitor)
+impl<'t> Iterator for Items<'t> {
+    type Item = Tree<'t>;
+
+    fn next(&mut self) -> Option<Tree<'t>> {
+        self.left = self.left.checked_sub(1)?;
+        let (item, rest) = Tree::first(self.nodes, self.text)?;
+        self.nodes = rest;
+        Some(item)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left as usize, Some(self.left as usize))
     }
 }
 
-struct TreeVisitor;
+impl ExactSizeIterator for Items<'_> {}
 
-impl<'de> Visitor<'de> for TreeVisitor {
-    type Value = Tree<'de>;
+impl<'t> Iterator for Entries<'t> {
+    type Item = (&'t str, Tree<'t>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let (name, rest) = Tree::first(self.nodes, self.text)?;
+        let (value, rest) = Tree::first(rest, self.text)?;
+        self.nodes = rest;
+        Some((name.text().unwrap_or_default(), value))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left as usize, Some(self.left as usize))
+    }
+}
+
+impl ExactSizeIterator for Entries<'_> {}
+
+impl<'de> Deserialize<'de> for Tape<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut tape = Self { nodes: Vec::new(), text: String::new() };
+        Adding(&mut tape).deserialize(deserializer)?;
+        Ok(tape)
+    }
+}
+
+/// Adds a value to a tape.
+struct Adding<'a, 'v>(&'a mut Tape<'v>);
+
+impl<'de> DeserializeSeed<'de> for Adding<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Adding<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Tree<'de>, E> {
-        Ok(Tree::Null)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.0.nodes.push(Node::Null);
+        Ok(())
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Tree<'de>, E> {
-        Ok(Tree::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.0.nodes.push(Node::Bool(value));
+        Ok(())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Tree<'de>, E> {
-        Ok(Tree::Number(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.0.nodes.push(Node::Number(value.into()));
+        Ok(())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Tree<'de>, E> {
-        Ok(Tree::Number(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.0.nodes.push(Node::Number(value.into()));
+        Ok(())
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Tree<'de>, E> {
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
         // JSON has no other numbers than finite ones.
-        Ok(Number::from_f64(value).map_or(Tree::Null, Tree::Number))
+        self.0.nodes.push(Number::from_f64(value).map_or(Node::Null, Node::Number));
+        Ok(())
     }
 
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Tree<'de>, E> {
-        Ok(Tree::Text(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
+        self.0.nodes.push(Node::Text(text));
+        Ok(())
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Tree<'de>, E> {
-        Ok(Tree::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tree<'de>, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        if self.0.text.len() + text.len() > u32::MAX as usize {
+            return Err(E::custom("it is too large"));
         }
-        Ok(Tree::List(list))
+        self.0.own(text);
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Tree<'de>, A::Error> {
-        let mut map = Vec::new();
-        while let Some(name) = entries.next_key::<Name<'de>>()? {
-            map.push((name.0, entries.next_value()?));
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let start = self.0.open();
+        let mut count = 0;
+        while items.next_element_seed(Adding(self.0))?.is_some() {
+            count += 1;
         }
-        Ok(Tree::Map(map))
+        bounded(self.0)?;
+        self.0.close_list(start, count);
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let start = self.0.open();
+        let mut count = 0;
+        while entries.next_key_seed(Adding(self.0))?.is_some() {
+            entries.next_value_seed(Adding(self.0))?;
+            count += 1;
+        }
+        bounded(self.0)?;
+        self.0.close_map(start, count);
+        Ok(())
     }
 }
 
-/// A name, borrowed where nothing in it is escaped. (`Cow`'s own reading always copies.)
-struct Name<'v>(Cow<'v, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameVisitor;
-        impl<'de> Visitor<'de> for NameVisitor {
-            type Value = Name<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(NameVisitor)
-    }
+/// That all of it can be counted.
+fn bounded<E: serde::de::Error>(tape: &Tape<'_>) -> Result<(), E> {
+    if tape.nodes.len() > u32::MAX as usize { Err(E::custom("it is too large")) } else { Ok(()) }
 }
 
 /// Finds entries of one map by name, one after the other: at once if they are asked for in the order in which they stand, and
 /// never with a look at all of a large map for each.
-pub struct Finder<'t, 'v> {
-    entries: &'t [(Cow<'v, str>, Tree<'v>)],
-    next: usize,
-    /// Where the entries stand, by name; made when a large map's order turns out to be another one.
-    sorted: Vec<usize>,
+pub struct Finder<'t> {
+    all: Entries<'t>,
+    /// Those after the one that was found last.
+    next: Entries<'t>,
+    /// All of them by name, each with those after it; made when a large map's order turns out to be another one.
+    sorted: Vec<(&'t str, Tree<'t>, Entries<'t>)>,
 }
 
-impl<'t, 'v> Finder<'t, 'v> {
+impl<'t> Finder<'t> {
     /// Of these entries.
-    pub fn new(entries: &'t [(Cow<'v, str>, Tree<'v>)]) -> Self {
-        Self { entries, next: 0, sorted: Vec::new() }
+    pub fn new(entries: Entries<'t>) -> Self {
+        Self { all: entries, next: entries, sorted: Vec::new() }
     }
 
     /// The entry whose name is these two together.
-    pub fn find(&mut self, prefix: &str, name: &str) -> Option<&'t Tree<'v>> {
-        let is = |entry: &&'t (Cow<'v, str>, Tree<'v>)| {
-            entry.0.len() == prefix.len() + name.len() && entry.0.ends_with(name) && entry.0.starts_with(prefix)
-        };
-        if let Some(entry) = self.entries.get(self.next).filter(is) {
-            self.next += 1;
-            return Some(&entry.1);
+    pub fn find(&mut self, prefix: &str, name: &str) -> Option<Tree<'t>> {
+        let is = |other: &str| other.len() == prefix.len() + name.len() && other.ends_with(name) && other.starts_with(prefix);
+        let mut after = self.next;
+        if let Some((other, value)) = after.next()
+            && is(other)
+        {
+            self.next = after;
+            return Some(value);
         }
-        let place = if self.entries.len() <= SMALL {
-            let (before, after) = self.entries.split_at(self.next.min(self.entries.len()));
-            let later = after.iter().position(|entry| is(&entry)).map(|place| place + before.len());
-            later.or_else(|| before.iter().position(|entry| is(&entry)))
-        } else {
-            self.search(prefix, name)
-        }?;
-        self.next = place + 1;
-        self.entries.get(place).map(|entry| &entry.1)
+        if self.all.len() > SMALL {
+            return self.search(prefix, name);
+        }
+        for mut from in [after, self.all] {
+            while let Some((other, value)) = from.next() {
+                if is(other) {
+                    self.next = from;
+                    return Some(value);
+                }
+            }
+        }
+        None
     }
 
-    fn search(&mut self, prefix: &str, name: &str) -> Option<usize> {
+    fn search(&mut self, prefix: &str, name: &str) -> Option<Tree<'t>> {
         if self.sorted.is_empty() {
-            self.sorted.extend(0..self.entries.len());
-            self.sorted.sort_by_key(|place| self.entries.get(*place).map(|entry| &entry.0));
+            let mut rest = self.all;
+            while let Some((name, value)) = rest.next() {
+                self.sorted.push((name, value, rest));
+            }
+            self.sorted.sort_by_key(|(name, ..)| *name);
         }
         let wanted = || prefix.bytes().chain(name.bytes());
-        let found = self.sorted.binary_search_by(|place| self.entries.get(*place).map_or("", |entry| &entry.0).bytes().cmp(wanted()));
-        found.ok().and_then(|found| self.sorted.get(found).copied())
+        let found = self.sorted.binary_search_by(|(other, ..)| other.bytes().cmp(wanted())).ok()?;
+        let (_, value, after) = self.sorted.get(found)?;
+        self.next = *after;
+        Some(*value)
     }
 }
 
@@ -242,32 +473,35 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn read(text: &str) -> Tree<'_> {
+    fn read(text: &str) -> Tape<'_> {
         serde_json::from_str(text).unwrap()
     }
 
     #[test]
     fn what_needs_no_unescaping_is_borrowed() {
-        let tree = read(r#"{"plain": "text", "esc\n": "a\"b", "n": [1, -2, 2.5, 18446744073709551615, true, null]}"#);
-        let borrowed: Vec<bool> = tree.map().iter().map(|(name, _)| matches!(name, Cow::Borrowed(_))).collect();
-        assert_eq!(borrowed, [true, false, true]);
-        assert!(matches!(tree.get("plain"), Some(Tree::Text(Cow::Borrowed("text")))));
+        let tape = read(r#"{"plain": "text", "esc\n": "a\"b", "n": [1, -2, 2.5, 18446744073709551615, true, null]}"#);
+        assert_eq!(tape.text, "esc\na\"b");
+        let tree = tape.tree();
+        assert_eq!(tree.get("plain").and_then(Tree::text), Some("text"));
         assert_eq!(tree.get("esc\n").and_then(Tree::text), Some("a\"b"));
         assert_eq!(tree.to_value()["n"], json!([1, -2, 2.5, 18_446_744_073_709_551_615_u64, true, null]));
+        assert!(tree.get("none").is_none() && tree.at(&["n", "x"]).is_none() && tree.list().next().is_none());
     }
 
     #[test]
     fn numbers_are_the_same_by_what_they_are() {
-        let tree = read("[1, 1.0]");
-        assert!(tree.list().iter().all(|number| number.is(&json!(1)) && number.is(&json!(1.0)) && !number.is(&json!("1"))));
+        let (tape, whole, broken, text) =
+            (read("[1, 1.0]"), Tape::from(&json!(1)), Tape::from(&json!(1.0)), Tape::from(&json!("1")));
+        assert!(tape.tree().list().all(|number| number.is(whole.tree()) && number.is(broken.tree()) && !number.is(text.tree())));
     }
 
     #[test]
     fn a_large_map_in_any_order_is_found_whole() {
         let names: Vec<String> = (0..200).map(|n| format!("k{}", (n * 37) % 200)).collect();
-        let entries: Vec<_> =
-            names.iter().map(|name| (Cow::Owned(format!("f:{name}")), Tree::Text(Cow::Borrowed(name.as_str())))).collect();
-        let mut finder = Finder::new(&entries);
+        let written: Vec<String> = names.iter().map(|name| format!("\"f:{name}\": \"{name}\"")).collect();
+        let written = format!("{{{}}}", written.join(","));
+        let tape = read(&written);
+        let mut finder = Finder::new(tape.tree().map());
         for number in 0..200 {
             let name = format!("k{number}");
             assert_eq!(finder.find("f:", &name).and_then(Tree::text), Some(name.as_str()));
@@ -295,11 +529,13 @@ mod tests {
         #[test]
         fn it_is_the_value_that_was_written(value in value(), other in value()) {
             let text = value.to_string();
-            let tree = read(&text);
-            prop_assert_eq!(&tree, &Tree::from(&value));
-            prop_assert_eq!(tree.to_value(), value.clone());
-            prop_assert!(tree.is(&value));
-            prop_assert_eq!(tree.is(&other), same_value(&value, &other));
+            let (read, made, different) = (read(&text), Tape::from(&value), Tape::from(&other));
+            for tree in [read.tree(), made.tree()] {
+                prop_assert_eq!(tree.to_value(), value.clone());
+                prop_assert_eq!(serde_json::to_string(&tree).unwrap(), text.clone());
+                prop_assert!(tree.is(made.tree()) && made.tree().is(tree));
+                prop_assert_eq!(tree.is(different.tree()), same_value(&value, &other));
+            }
         }
     }
 }

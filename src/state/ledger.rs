@@ -135,7 +135,7 @@ impl HeadFile {
         }
         let file: Self = serde_json::from_slice(&bytes).map_err(|_| corrupt(dir, "its head file holds no head"))?;
         let head = Head { revision: file.revision, digest: file.digest.clone() };
-        if file != Self::of(&head) {
+        if file != Self::of(file.format, &head) {
             return Err(corrupt(dir, "its head file doesn't match its checksum"));
         }
         Ok(Some(head))
@@ -145,14 +145,14 @@ impl HeadFile {
     pub(super) fn write(dir: &Path, head: &Head) -> Result<(), Diagnostic> {
         let path = Self::path(dir);
         let failed = |error| Diagnostic::error("state::write", format!("{} can't be written: {error}", path.display()));
-        let mut json = serde_json::to_vec(&Self::of(head)).map_err(|error| failed(error.into()))?;
+        let mut json = serde_json::to_vec(&Self::of(FORMAT, head)).map_err(|error| failed(error.into()))?;
         json.push(b'\n');
         files::replace(&path, &json).map_err(failed)
     }
 
-    fn of(head: &Head) -> Self {
-        let check = Digest::of_bytes(format!("{FORMAT} {} {}", head.revision, head.digest.0).as_bytes());
-        Self { format: FORMAT, revision: head.revision, digest: head.digest.clone(), check }
+    fn of(format: u32, head: &Head) -> Self {
+        let check = Digest::of_bytes(format!("{format} {} {}", head.revision, head.digest.0).as_bytes());
+        Self { format, revision: head.revision, digest: head.digest.clone(), check }
     }
 }
 

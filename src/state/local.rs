@@ -24,7 +24,7 @@ use super::database::{self, Exclusive};
 use super::key::DecryptError;
 use super::ledger::{self, HeadFile, Ledger, Record};
 use super::sealed::{self, Sealed};
-use super::{Binding, FORMAT, Head, RevisionInfo, Snapshot, StateKey, StateStore, files};
+use super::{Binding, FORMAT, Head, Outline, RevisionInfo, Snapshot, StateKey, StateStore, files};
 
 /// So many revisions are kept with all their objects: as far back as a rollback can go.
 pub const REVISIONS_KEPT: usize = 50;
@@ -160,12 +160,18 @@ impl LocalStore {
     }
 
     fn decrypt(&self, record: &Record, sealed: &[u8]) -> Result<PriorSet, Diagnostic> {
-        let number = record.info.number;
-        sealed::open(&self.key, sealed, number).map_err(|error| match error {
+        let objects = sealed::objects(&self.key, record.format, sealed).map_err(|error| self.undecrypted(record, error))?;
+        Ok(PriorSet { revision: record.info.number, objects })
+    }
+
+    fn undecrypted(&self, record: &Record, error: DecryptError) -> Diagnostic {
+        match error {
             DecryptError::NoKey(diagnostic) => diagnostic,
             DecryptError::OtherKey => self.key.is_another(&self.dir, Some(&record.recipient)),
-            DecryptError::Damaged => ledger::corrupt(&self.dir, &format!("the objects of revision {number} can't be decrypted")),
-        })
+            DecryptError::Damaged => {
+                ledger::corrupt(&self.dir, &format!("the objects of revision {} can't be decrypted", record.info.number))
+            }
+        }
     }
 
     fn write_failed(&self, error: &io::Error) -> Diagnostic {
@@ -192,6 +198,15 @@ impl StateStore for LocalStore {
         let sealed = self.sealed(record)?;
         drop(exclusive);
         Ok(Snapshot { binding: Some(record.binding.clone()), head: Some(ledger.head()), prior: self.decrypt(record, &sealed)? })
+    }
+
+    fn outline(&self) -> Result<Outline, Diagnostic> {
+        let Some((exclusive, ledger)) = self.read()? else { return Ok(Outline::default()) };
+        let record = ledger.newest();
+        let sealed = self.sealed(record)?;
+        drop(exclusive);
+        let objects = sealed::keys(&self.key, record.format, &sealed).map_err(|error| self.undecrypted(record, error))?;
+        Ok(Outline { binding: Some(record.binding.clone()), head: Some(ledger.head()), objects })
     }
 
     fn commit(&self, binding: &Binding, expected: u64, info: RevisionInfo, prior: &PriorSet) -> Result<(), Diagnostic> {

@@ -187,11 +187,51 @@ fn another_key_or_none_is_said_and_the_way_out_named() {
 }
 
 #[test]
+fn an_outline_is_the_state_without_its_objects() {
+    let place = place();
+    assert!(place.store.outline().unwrap().head.is_none());
+    for number in 1..3 {
+        place.commit(number).unwrap();
+        let (whole, outline) = (place.store.load().unwrap(), place.store.outline().unwrap());
+        assert_eq!(outline.objects, whole.prior.objects.into_keys().collect::<Vec<_>>());
+        assert_eq!((outline.binding, outline.head), (whole.binding, whole.head));
+    }
+}
+
+#[test]
+fn a_state_of_the_first_format_is_read_and_gone_on_with() {
+    let place = place();
+    place.commit(1).unwrap();
+    // As it was written then: the objects alone, and a record and a head of that format.
+    let dir = place.store.dir();
+    let old = sealed::of_the_first_format(&place.store.key, &objects(1, 3, "old")).unwrap();
+    fs::write(place.store.object_file(1), &old).unwrap();
+    let (exclusive, ledger) = place.store.read().unwrap().unwrap();
+    let (bytes, digest) = Record { format: 1, sealed: Digest::of_bytes(&old), ..ledger.newest().clone() }.encode().unwrap();
+    exclusive
+        .with(move |db| {
+            db.insert(record_key(1), bytes)?;
+            Ok(db.flush()?)
+        })
+        .unwrap();
+    exclusive.persist().unwrap();
+    drop(exclusive);
+    let check = Digest::of_bytes(format!("1 1 {}", digest.0).as_bytes());
+    fs::write(dir.join(ledger::HEAD), json!({"format": 1, "revision": 1, "digest": digest, "check": check}).to_string()).unwrap();
+
+    let read = place.store.load().unwrap();
+    assert_eq!((read.prior.objects.len(), place.store.outline().unwrap().objects.len()), (3, 3));
+    place.commit(2).unwrap();
+    assert_eq!(place.store.verify().unwrap().with_objects, 2);
+    assert_eq!(place.store.revision(1).unwrap().objects.len(), 3);
+}
+
+#[test]
 fn a_newer_state_is_refused_and_left_untouched() {
     let place = place();
     place.commit(1).unwrap();
     let head = place.store.dir().join(ledger::HEAD);
-    fs::write(&head, r#"{"format":2,"something":"else"}"#).unwrap();
+    fs::write(&head, format!(r#"{{"format":{},"something":"else"}}"#, FORMAT + 1)).unwrap();
     let all = || -> Vec<Vec<u8>> { place.files().iter().map(|f| fs::read(f).unwrap()).collect() };
     let before = all();
     assert_eq!(place.store.load().unwrap_err().code, "state::newer");

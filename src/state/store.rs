@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::resource::{Diagnostic, Digest, PriorSet, StackIdentity};
+use crate::resource::{Diagnostic, Digest, ObjectKey, PriorSet, StackIdentity};
 
 /// The newest format that this version writes, and reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Whose state it is and what it is bound to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,17 @@ pub struct Snapshot {
     pub head: Option<Head>,
     /// What the last apply left of each object.
     pub prior: PriorSet,
+}
+
+/// A state without what its objects are: all that a plan needs that changes nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Outline {
+    /// None before the first apply.
+    pub binding: Option<Binding>,
+    /// What it stands at; None before the first apply.
+    pub head: Option<Head>,
+    /// The identities of what the last apply left.
+    pub objects: Vec<ObjectKey>,
 }
 
 /// What an apply (destroy, rollback, import, …) did.
@@ -62,6 +73,9 @@ pub struct Head {
 pub trait StateStore: Send + Sync {
     /// Reads all; an absent store is the empty state.
     fn load(&self) -> Result<Snapshot, Diagnostic>;
+
+    /// The same without reading what the objects are.
+    fn outline(&self) -> Result<Outline, Diagnostic>;
 
     /// Makes a revision: what every object of the stack is now. Durable when it returns; all or nothing.
     /// `expected` is the revision that the run started from: another one in the store is an error, nothing is written.

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 use spai::merge::{self, Converted, FieldSet, ManagedFields, Merged, Refused, Verdict, Writer};
-use spai::resource::{FieldPath, Object};
+use spai::resource::{FieldPath, Object, Tape};
 use spai::schema::{ListKind, MINORS, Shape, TypeRef};
 
 use crate::cases::Case;
@@ -156,7 +156,7 @@ impl Subject<'_> {
         let before = now();
         let predicted = merge::apply(live.as_ref(), configuration, &Writer { time: &before, ..by }, force);
         let verdict =
-            live.as_ref().filter(|_| subresource.is_none()).map(|live| merge::unchanged(&live.into(), configuration, &[], manager, of));
+            live.as_ref().filter(|_| subresource.is_none()).map(|live| merge::unchanged(Tape::from(live).tree(), Tape::from(configuration).tree(), &[], manager, of));
         let tail = subresource.map(|name| format!("/{name}")).unwrap_or_default();
         let probe = match &predicted {
             Ok(merged) => Some(self.probe(merged, &tail).await),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use spai::merge::{self, Verdict};
+use spai::resource::Tape;
 
 use crate::cases::{self, Case};
 use crate::custom;
@@ -54,7 +55,7 @@ impl<'s> Object<'s> {
         configuration["apiVersion"] = self.0.case.api_version.into();
         configuration["kind"] = self.0.case.kind.into();
         configuration["metadata"]["name"] = self.0.name.as_str().into();
-        merge::unchanged(&self.live().into(), &configuration, &[], manager, self.0.server.type_of(&self.0.case.gvk()))
+        merge::unchanged(Tape::from(self.live()).tree(), Tape::from(&configuration).tree(), &[], manager, self.0.server.type_of(&self.0.case.gvk()))
     }
 }
 

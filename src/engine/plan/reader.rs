@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::watch;
 
-use crate::cluster::{ApplyRequest, Cluster, ClusterError, Guard, Kind, Kinds, Pages, Piece};
+use crate::cluster::{ApplyRequest, Cluster, ClusterError, Guard, Kind, Kinds, Pages, Piece, items};
 use crate::plan::{Answer, Ask, Conflict, Lookup, Planner, Question, Sieve, Sifted};
 use crate::resource::{Diagnostic, FieldManager, GroupKind, Object, ObjectKey};
 
@@ -193,7 +193,7 @@ async fn sifted(mut pages: Pages, kind: &GroupKind, mut sieve: watch::Receiver<O
         // Whoever was to make the sieve failed, and says so.
         let Ok(Some(sieve)) = sieve.wait_for(Option::is_some).await.map(|made| made.clone()) else { return Ok(Sifted::default()) };
         // A page takes some milliseconds: no reason for a thread of its own, which would hold memory of its own.
-        all.add(sieve.sift(kind, &page.items()?, |item| page.object(item))?);
+        all.add(sieve.sift(kind, items(&page.read()?), |item| page.object(item))?);
     }
     Ok(all)
 }

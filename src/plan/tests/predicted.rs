@@ -27,6 +27,23 @@ fn a_lost_state_makes_no_difference_to_what_is_unchanged() {
 }
 
 #[test]
+fn what_the_last_apply_left_is_read_only_for_what_changes() {
+    let (wanted, other) = (desired(config_map("c", json!({"a": "1"}))), desired(config_map("d", json!({"a": "1"}))));
+    let scene = |now: &str| {
+        let mut scene = Scene::of(vec![wanted.clone(), desired(config_map("d", json!({"a": now})))]);
+        scene.applied(&wanted);
+        scene.applied(&other);
+        scene.unread = true;
+        scene.asking = Asking::Nothing;
+        scene
+    };
+    let plan = scene("1").plan(never);
+    assert_eq!((plan.unchanged.len(), codes(&plan)), (2, vec![]));
+    let plan = scene("2").plan(never);
+    assert_eq!(codes(&plan), ["test::unread"]);
+}
+
+#[test]
 fn amounts_and_defaults_within_atomic_lists_are_no_change() {
     let policy = |port: Value| {
         let spec = json!({"podSelector": {}, "ingress": [{"ports": [port]}], "policyTypes": ["Ingress"]});

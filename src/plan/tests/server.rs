@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::graph::ResourceGraph;
 use crate::merge::{self, FieldSet};
-use crate::plan::{Answer, Ask, Asking, Filter, Mutators, Plan, PlanInput, Planner, Question, Target, Types, record};
+use crate::plan::{Answer, Ask, Asking, Filter, Known, Mutators, Plan, PlanInput, Planner, Question, Target, Types, record};
 use crate::resource::{
-    Desired, Edge, EdgeReason, FieldManager, FieldPath, GroupVersionKind, Object, ObjectKey, Origin, PriorSet, StackIdentity, Tree,
+    Desired, Diagnostic, Edge, EdgeReason, FieldManager, FieldPath, GroupVersionKind, Object, ObjectKey, Origin, PriorSet, StackIdentity, Tape, Tree,
 };
 use crate::schema::{Catalog, MINORS};
 
@@ -94,6 +94,8 @@ pub(super) struct Scene {
     pub(super) asking: Asking,
     pub(super) mutators: Vec<Object>,
     pub(super) catalog: Catalog,
+    /// What the last apply left can't be read.
+    pub(super) unread: bool,
 }
 
 impl Scene {
@@ -108,6 +110,7 @@ impl Scene {
             take_ownership: false,
             asking: Asking::Changed,
             mutators: Vec::new(),
+            unread: false,
         }
     }
 
@@ -156,6 +159,11 @@ impl Scene {
         let kinds = ["Namespace", "ConfigMap", "Secret", "ResourceQuota", "PersistentVolumeClaim"].map(|kind| ("v1", kind));
         let others = [("apps/v1", "Deployment"), ("networking.k8s.io/v1", "NetworkPolicy")];
         let graph = ResourceGraph::build(&self.desired).unwrap();
+        let known = if self.unread {
+            Known::lazy(1, self.prior.objects.into_keys().collect(), || Err(Diagnostic::error("test::unread", "it can't be read")))
+        } else {
+            Known::from(self.prior)
+        };
         let (identity, filter, desired) = (identity(), Filter::default(), Arc::new(self.desired));
         let mut types = Types::of(self.catalog);
         types.define(desired.iter());
@@ -174,7 +182,7 @@ impl Scene {
             },
             desired: &desired,
             graph: &graph,
-            prior: &self.prior,
+            known: &known,
             inventory: BTreeSet::new(),
             served: kinds.into_iter().chain(others).map(served).collect(),
             plurals: plurals.collect(),
@@ -192,8 +200,8 @@ impl Scene {
             self.live.into_iter().partition(|object| identity.labels_match(object) && listed.contains_key(&object.key().group_kind()));
         let sieve = planner.sieve();
         for object in labelled {
-            let make = |_: &Tree<'_>| Ok::<_, std::convert::Infallible>(object.clone());
-            planner.page(sieve.sift(&object.key().group_kind(), &[object.value().into()], make).unwrap());
+            let make = |_: Tree<'_>| Ok::<_, std::convert::Infallible>(object.clone());
+            planner.page(sieve.sift(&object.key().group_kind(), std::iter::once(Tape::from(object.value()).tree()), make).unwrap());
         }
         loop {
             let lookups = planner.lookups();
@@ -208,7 +216,9 @@ impl Scene {
         loop {
             let questions = planner.questions();
             if questions.is_empty() {
-                return planner.finish();
+                let mut plan = planner.finish();
+                plan.findings.0.extend(known.failure().cloned());
+                return plan;
             }
             for question in questions {
                 planner.answer(question.id, answer(&question));
