@@ -2,17 +2,18 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::ClusterError;
-use crate::resource::{Items, Object, Tape, Tree, TreeShape};
+use crate::resource::{Items, Object, Room, Tape, Tree, TreeShape};
 
 /// A page as it came.
 #[derive(Debug)]
 pub struct Page {
-    body: Vec<u8>,
+    body: Bytes,
     /// What the items are, as far as they don't say so themselves.
     api_version: String,
     kind: String,
@@ -32,7 +33,7 @@ pub(super) struct Place {
 
 impl Page {
     /// What a server answered to a list of this kind.
-    pub(super) fn new(body: Vec<u8>, api_version: &str, kind: &str, plural: &str) -> Self {
+    pub(super) fn new(body: Bytes, api_version: &str, kind: &str, plural: &str) -> Self {
         Self { body, api_version: api_version.to_owned(), kind: kind.to_owned(), plural: plural.to_owned() }
     }
 
@@ -52,12 +53,13 @@ impl Page {
         }
     }
 
-    /// All of it, as it stands; [`items`] are in it.
+    /// All of it, as it stands, laid out in the room of one that is needed no more; [`items`] are in it.
     ///
     /// # Errors
     /// It is no list.
-    pub fn read(&self) -> Result<Tape<'_>, ClusterError> {
-        let tape: Tape<'_> = serde_json::from_slice(&self.body).map_err(|error| self.is_no_list(&error))?;
+    pub fn read(&self, room: Room) -> Result<Tape<'_>, ClusterError> {
+        let text = std::str::from_utf8(&self.body).map_err(|_| self.is_other())?;
+        let tape = Tape::read(text, room).map_err(|error| self.is_no_list(&error))?;
         let list = tape.tree();
         let is_list = match list.get("items").map(Tree::shape) {
             Some(TreeShape::List(_)) => true,
@@ -65,7 +67,7 @@ impl Page {
             Some(TreeShape::Null) | None => list.get("kind").and_then(Tree::text).is_some_and(|kind| kind.ends_with("List")),
             Some(_) => false,
         };
-        if is_list { Ok(tape) } else { Err(broken(format!("the server's answer to a list of {} is no list", self.plural))) }
+        if is_list { Ok(tape) } else { Err(self.is_other()) }
     }
 
     /// An item as an object. Items of a list don't say what they are: the list does, or whoever asked for it.
@@ -82,7 +84,11 @@ impl Page {
     /// # Errors
     /// It is no list, or something in it is no object.
     pub(super) fn objects(&self) -> Result<Vec<Object>, ClusterError> {
-        items(&self.read()?).map(|item| self.object(item)).collect()
+        items(&self.read(Room::default())?).map(|item| self.object(item)).collect()
+    }
+
+    fn is_other(&self) -> ClusterError {
+        broken(format!("the server's answer to a list of {} is no list", self.plural))
     }
 
     // The parser's own words may quote what is in the answer.
@@ -145,7 +151,7 @@ mod tests {
     use serde_json::json;
 
     fn page(body: &Value) -> Page {
-        Page::new(body.to_string().into_bytes(), "v1", "ConfigMap", "configmaps")
+        Page::new(body.to_string().into(), "v1", "ConfigMap", "configmaps")
     }
 
     #[test]
@@ -164,13 +170,13 @@ mod tests {
             r#"{"kind":"XList","metadata":{"resourceVersion":"7","continue":"t"},"items":[{"metadata":"#,
             r#"{"items":[{"metadata":{"continue":"no"}}],"metadata":{"continue":"t","resourceVersion":"7"}}"#,
         ] {
-            let place = Page::new(body.as_bytes().to_vec(), "v1", "X", "xs").place().unwrap();
+            let place = Page::new(body.as_bytes().into(), "v1", "X", "xs").place().unwrap();
             assert_eq!((place.next.as_deref(), place.version.as_deref()), (Some("t"), Some("7")), "{body}");
         }
         let last = page(&json!({"metadata": {"continue": ""}, "items": []})).place().unwrap();
         assert_eq!(last.next, None);
-        assert!(Page::new(b"{\"metadata\": 1}".to_vec(), "v1", "X", "xs").place().is_err());
-        assert!(Page::new(b"<html>".to_vec(), "v1", "X", "xs").place().is_err());
+        assert!(Page::new(b"{\"metadata\": 1}".as_slice().into(), "v1", "X", "xs").place().is_err());
+        assert!(Page::new(b"<html>".as_slice().into(), "v1", "X", "xs").place().is_err());
     }
 
     #[test]
@@ -189,6 +195,10 @@ mod tests {
         ] {
             assert!(page(&broken).objects().is_err(), "{broken}");
         }
-        assert!(Page::new(b"{\"items\": [{\"metadata\": {\"name\": \"a\"".to_vec(), "v1", "ConfigMap", "configmaps").objects().is_err());
+        assert!(
+            Page::new(b"{\"items\": [{\"metadata\": {\"name\": \"a\"".as_slice().into(), "v1", "ConfigMap", "configmaps")
+                .objects()
+                .is_err()
+        );
     }
 }

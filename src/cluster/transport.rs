@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
@@ -62,7 +63,7 @@ impl Call {
 pub(super) struct Answer {
     pub code: u16,
     pub headers: HeaderMap,
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 impl Answer {
@@ -228,14 +229,8 @@ impl Transport {
 }
 
 /// A whole body.
-async fn read(mut body: Body) -> Result<Vec<u8>, kube::Error> {
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            bytes.extend_from_slice(&data);
-        }
-    }
-    Ok(bytes)
+async fn read(body: Body) -> Result<Bytes, kube::Error> {
+    Ok(body.collect().await?.to_bytes())
 }
 
 /// What the server itself calls a passing state: it is starting, or lost its storage for a moment.

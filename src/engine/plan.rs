@@ -144,7 +144,11 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
 /// What the last apply left.
 fn known<'s>(session: &'s Session, outline: &Outline) -> Known<'s> {
     let revision = outline.head.as_ref().map_or(0, |head| head.revision);
-    Known::lazy(revision, outline.objects.clone(), move || if revision == 0 { Ok(PriorSet::default()) } else { session.store.revision(revision) })
+    Known::lazy(
+        revision,
+        outline.objects.clone(),
+        move || if revision == 0 { Ok(PriorSet::default()) } else { session.store.revision(revision) },
+    )
 }
 
 /// What a plan may leave open for who only looks, and not for who writes: objects that can't be read, and what the server

@@ -113,9 +113,9 @@ impl<'a> Planner<'a> {
         for desired in input.desired.iter().filter(|desired| is_own(desired)) {
             let key = desired.key();
             findings.push(
-                    Diagnostic::error("plan::spais_own", format!("{key} is spai's own: it holds its inventory and lease"))
-                        .at_maybe(desired.declared.object.as_ref(), "declared here")
-                        .help("leave it out of the stack, or give the environment another root namespace"),
+                Diagnostic::error("plan::spais_own", format!("{key} is spai's own: it holds its inventory and lease"))
+                    .at_maybe(desired.declared.object.as_ref(), "declared here")
+                    .help("leave it out of the stack, or give the environment another root namespace"),
             );
         }
         let unwanted = wanted.missing(input.known.keys());

@@ -48,7 +48,8 @@ pub(super) struct Running {
 impl Running {
     fn of(desired: &Desired, live: Tree<'_>) -> Option<Self> {
         pod_template_path(desired.object.group(), desired.object.kind())?;
-        let numbers = live.get("status").map(Tree::map).into_iter().flatten().filter(|(_, value)| matches!(value.shape(), TreeShape::Number(_)));
+        let numbers =
+            live.get("status").map(Tree::map).into_iter().flatten().filter(|(_, value)| matches!(value.shape(), TreeShape::Number(_)));
         let status = numbers.map(|(name, value)| (name.to_owned(), value.to_value())).collect();
         Some(Self { replicas: live.at(&["spec", "replicas"]).map(Tree::to_value), status })
     }
@@ -105,6 +106,11 @@ impl Sifted {
     }
 }
 
+/// Namespace and name.
+fn named(desired: &Desired) -> (&str, &str) {
+    (desired.object.namespace().unwrap_or_default(), desired.object.name())
+}
+
 /// Whether objects of a kind are needed for others even if they stay as they are.
 fn is_kept(kind: &GroupKind, input: &PlanInput<'_>) -> bool {
     // Its labels and its deletion are others' matter too; so is what quotas are counted by.
@@ -119,9 +125,6 @@ impl Inner {
         let metadata = live.get("metadata")?;
         let text = |name| metadata.get(name).and_then(Tree::text);
         let wanted = (text("namespace").unwrap_or_default(), text("name")?);
-        fn named(desired: &Desired) -> (&str, &str) {
-            (desired.object.namespace().unwrap_or_default(), desired.object.name())
-        }
         if places.contains(&next) && self.desired.get(next).map(named) == Some(wanted) {
             return Some(next);
         }

@@ -4,9 +4,8 @@
 //! all the rest.
 
 use std::fmt;
-use std::ops::Range;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 use serde_json::{Map, Number, Value};
 
@@ -18,20 +17,31 @@ const SMALL: usize = 24;
 /// A value as it is laid out, which is looked at by its [`Tree`].
 #[derive(Clone)]
 pub struct Tape<'v> {
-    nodes: Vec<Node<'v>>,
-    /// The texts that aren't borrowed, one after the other.
+    room: Room,
+    /// What was read: most texts are in it.
+    source: &'v str,
+}
+
+/// What a tape takes up; of one that is needed no more, the next one can be made.
+#[derive(Clone, Default)]
+pub struct Room {
+    nodes: Vec<Node>,
+    numbers: Vec<Number>,
+    /// The texts that aren't in the source, one after the other.
     text: String,
 }
 
 /// A node. After a list come its items, after a map its entries: of each the name (a text), then the value.
-#[derive(Clone)]
-enum Node<'v> {
+#[derive(Clone, Copy)]
+enum Node {
     Null,
     Bool(bool),
-    Number(Number),
-    Text(&'v str),
-    /// A text in the tape's own buffer.
-    Own(Range<u32>),
+    /// Which of the numbers.
+    Number(u32),
+    /// Where a text begins in the source, and its length.
+    Text(u32, u32),
+    /// The same of a text of the tape's own.
+    Own(u32, u32),
     /// How many items, and how many nodes they are together.
     List(u32, u32),
     /// How many entries, and how many nodes they are together.
@@ -43,8 +53,16 @@ enum Node<'v> {
 #[derive(Clone, Copy)]
 pub struct Tree<'t> {
     /// Its own node, and all that is in it.
-    nodes: &'t [Node<'t>],
+    nodes: &'t [Node],
+    on: On<'t>,
+}
+
+/// What the nodes of a tape refer to.
+#[derive(Clone, Copy, Default)]
+struct On<'t> {
+    source: &'t str,
     text: &'t str,
+    numbers: &'t [Number],
 }
 
 /// What a [`Tree`] is.
@@ -65,39 +83,70 @@ pub enum Shape<'t> {
 }
 
 /// The items of a list that are still to come.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Items<'t> {
     left: u32,
-    nodes: &'t [Node<'t>],
-    text: &'t str,
+    nodes: &'t [Node],
+    on: On<'t>,
 }
 
 /// The entries of a map that are still to come.
 #[derive(Clone, Copy, Default)]
 pub struct Entries<'t> {
     left: u32,
-    nodes: &'t [Node<'t>],
-    text: &'t str,
+    nodes: &'t [Node],
+    on: On<'t>,
 }
 
-impl Tape<'_> {
+impl<'v> Tape<'v> {
+    /// Reads JSON, into the room of a tape that is needed no more.
+    ///
+    /// # Errors
+    /// It is no JSON, or larger than anything that a server says at once.
+    pub fn read(source: &'v str, mut room: Room) -> Result<Self, serde_json::Error> {
+        if source.len() > u32::MAX as usize {
+            return Err(serde_json::Error::custom("it is too large"));
+        }
+        room.nodes.clear();
+        room.numbers.clear();
+        room.text.clear();
+        let mut reader = serde_json::Deserializer::from_str(source);
+        Adding { to: &mut room, source }.deserialize(&mut reader)?;
+        reader.end()?;
+        Ok(Self { room, source })
+    }
+
+    /// What it took up.
+    pub fn into_room(self) -> Room {
+        self.room
+    }
+
     /// The value.
     pub fn tree(&self) -> Tree<'_> {
-        Tree { nodes: &self.nodes, text: &self.text }
+        let Room { nodes, numbers, text } = &self.room;
+        Tree { nodes, on: On { source: self.source, text, numbers } }
     }
 
     /// Without the room that it might still grow into: for one that is kept.
     #[must_use]
     pub fn packed(mut self) -> Self {
-        self.nodes.shrink_to_fit();
-        self.text.shrink_to_fit();
+        self.room.nodes.shrink_to_fit();
+        self.room.numbers.shrink_to_fit();
+        self.room.text.shrink_to_fit();
         self
     }
+}
 
+impl Room {
     fn own(&mut self, text: &str) {
         let start = narrow(self.text.len());
         self.text.push_str(text);
-        self.nodes.push(Node::Own(start..narrow(self.text.len())));
+        self.nodes.push(Node::Own(start, narrow(text.len())));
+    }
+
+    fn number(&mut self, number: Number) {
+        self.nodes.push(Node::Number(narrow(self.numbers.len())));
+        self.numbers.push(number);
     }
 
     /// Begins a list or a map; what is added until [`Self::close_list`] or [`Self::close_map`] is in it.
@@ -118,7 +167,7 @@ impl Tape<'_> {
         match value {
             Value::Null => self.nodes.push(Node::Null),
             Value::Bool(value) => self.nodes.push(Node::Bool(*value)),
-            Value::Number(number) => self.nodes.push(Node::Number(number.clone())),
+            Value::Number(number) => self.number(number.clone()),
             Value::String(text) => self.own(text),
             Value::Array(items) => {
                 let start = self.open();
@@ -139,16 +188,17 @@ impl Tape<'_> {
     }
 }
 
-/// Nothing that a server or a stack has is anywhere near so large.
+/// Nothing that a server or a stack has is anywhere near so large: a source is held to it, and nodes and texts are fewer than its
+/// bytes.
 fn narrow(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 impl From<&Value> for Tape<'static> {
     fn from(value: &Value) -> Self {
-        let mut tape = Self { nodes: Vec::new(), text: String::new() };
-        tape.add(value);
-        tape
+        let mut room = Room::default();
+        room.add(value);
+        Self { room, source: "" }
     }
 }
 
@@ -159,10 +209,10 @@ impl<'t> Tree<'t> {
         match first {
             Node::Null => Shape::Null,
             Node::Bool(value) => Shape::Bool(*value),
-            Node::Number(number) => Shape::Number(number),
-            Node::Text(_) | Node::Own(_) => Shape::Text(self.text().unwrap_or_default()),
-            Node::List(left, _) => Shape::List(Items { left: *left, nodes: rest, text: self.text }),
-            Node::Map(left, _) => Shape::Map(Entries { left: *left, nodes: rest, text: self.text }),
+            Node::Number(which) => self.on.numbers.get(*which as usize).map_or(Shape::Null, Shape::Number),
+            Node::Text(..) | Node::Own(..) => Shape::Text(self.text().unwrap_or_default()),
+            Node::List(left, _) => Shape::List(Items { left: *left, nodes: rest, on: self.on }),
+            Node::Map(left, _) => Shape::Map(Entries { left: *left, nodes: rest, on: self.on }),
         }
     }
 
@@ -188,17 +238,18 @@ impl<'t> Tree<'t> {
     pub fn list(self) -> Items<'t> {
         match self.shape() {
             Shape::List(items) => items,
-            _ => Items { left: 0, nodes: &[], text: "" },
+            _ => Items::default(),
         }
     }
 
     /// A string's text.
     pub fn text(self) -> Option<&'t str> {
-        match self.nodes.first()? {
-            Node::Text(text) => Some(text),
-            Node::Own(range) => self.text.get(range.start as usize..range.end as usize),
-            _ => None,
-        }
+        let (text, start, length) = match self.nodes.first()? {
+            Node::Text(start, length) => (self.on.source, *start as usize, *length as usize),
+            Node::Own(start, length) => (self.on.text, *start as usize, *length as usize),
+            _ => return None,
+        };
+        text.get(start..start + length)
     }
 
     /// Whether it is `null`.
@@ -240,20 +291,20 @@ impl<'t> Tree<'t> {
     }
 
     /// The value at the front of some nodes, and the nodes after it.
-    fn first(nodes: &'t [Node<'t>], text: &'t str) -> Option<(Self, &'t [Node<'t>])> {
+    fn first(nodes: &'t [Node], on: On<'t>) -> Option<(Self, &'t [Node])> {
         let length = match nodes.first()? {
             Node::List(_, below) | Node::Map(_, below) => 1 + *below as usize,
             _ => 1,
         };
         let (own, rest) = nodes.split_at_checked(length)?;
-        Some((Self { nodes: own, text }, rest))
+        Some((Self { nodes: own, on }, rest))
     }
 }
 
 /// How large it is, and nothing of it: it may hold secrets.
 impl fmt::Debug for Tape<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tape({} nodes)", self.nodes.len())
+        write!(f, "Tape({} nodes)", self.room.nodes.len())
     }
 }
 
@@ -282,12 +333,13 @@ impl Serialize for Tree<'_> {
     }
 }
 
+#[allow(clippy::copy_iterator, reason = "a few words: who copies one means to begin again there")]
 impl<'t> Iterator for Items<'t> {
     type Item = Tree<'t>;
 
     fn next(&mut self) -> Option<Tree<'t>> {
         self.left = self.left.checked_sub(1)?;
-        let (item, rest) = Tree::first(self.nodes, self.text)?;
+        let (item, rest) = Tree::first(self.nodes, self.on)?;
         self.nodes = rest;
         Some(item)
     }
@@ -299,13 +351,14 @@ impl<'t> Iterator for Items<'t> {
 
 impl ExactSizeIterator for Items<'_> {}
 
+#[allow(clippy::copy_iterator, reason = "as for items")]
 impl<'t> Iterator for Entries<'t> {
     type Item = (&'t str, Tree<'t>);
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let (name, rest) = Tree::first(self.nodes, self.text)?;
-        let (value, rest) = Tree::first(rest, self.text)?;
+        let (name, rest) = Tree::first(self.nodes, self.on)?;
+        let (value, rest) = Tree::first(rest, self.on)?;
         self.nodes = rest;
         Some((name.text().unwrap_or_default(), value))
     }
@@ -317,16 +370,17 @@ impl<'t> Iterator for Entries<'t> {
 
 impl ExactSizeIterator for Entries<'_> {}
 
-impl<'de> Deserialize<'de> for Tape<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut tape = Self { nodes: Vec::new(), text: String::new() };
-        Adding(&mut tape).deserialize(deserializer)?;
-        Ok(tape)
-    }
+/// Adds a value to a tape.
+struct Adding<'a, 'v> {
+    to: &'a mut Room,
+    source: &'v str,
 }
 
-/// Adds a value to a tape.
-struct Adding<'a, 'v>(&'a mut Tape<'v>);
+impl<'v> Adding<'_, 'v> {
+    fn again(&mut self) -> Adding<'_, 'v> {
+        Adding { to: self.to, source: self.source }
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Adding<'_, 'de> {
     type Value = ();
@@ -344,71 +398,66 @@ impl<'de> Visitor<'de> for Adding<'_, 'de> {
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.0.nodes.push(Node::Null);
+        self.to.nodes.push(Node::Null);
         Ok(())
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.0.nodes.push(Node::Bool(value));
+        self.to.nodes.push(Node::Bool(value));
         Ok(())
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.0.nodes.push(Node::Number(value.into()));
+        self.to.number(value.into());
         Ok(())
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.0.nodes.push(Node::Number(value.into()));
+        self.to.number(value.into());
         Ok(())
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        // JSON has no other numbers than finite ones.
-        self.0.nodes.push(Number::from_f64(value).map_or(Node::Null, Node::Number));
+        match Number::from_f64(value) {
+            Some(number) => self.to.number(number),
+            // JSON has no other numbers than finite ones.
+            None => self.to.nodes.push(Node::Null),
+        }
         Ok(())
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
-        self.0.nodes.push(Node::Text(text));
+        // It is a part of the source: how far it is from its beginning is where it stands.
+        let start = text.as_ptr().addr().wrapping_sub(self.source.as_ptr().addr());
+        self.to.nodes.push(Node::Text(narrow(start), narrow(text.len())));
         Ok(())
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        if self.0.text.len() + text.len() > u32::MAX as usize {
-            return Err(E::custom("it is too large"));
-        }
-        self.0.own(text);
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.to.own(text);
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let start = self.0.open();
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        let start = self.to.open();
         let mut count = 0;
-        while items.next_element_seed(Adding(self.0))?.is_some() {
+        while items.next_element_seed(self.again())?.is_some() {
             count += 1;
         }
-        bounded(self.0)?;
-        self.0.close_list(start, count);
+        self.to.close_list(start, count);
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let start = self.0.open();
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
+        let start = self.to.open();
         let mut count = 0;
-        while entries.next_key_seed(Adding(self.0))?.is_some() {
-            entries.next_value_seed(Adding(self.0))?;
+        while entries.next_key_seed(self.again())?.is_some() {
+            entries.next_value_seed(self.again())?;
             count += 1;
         }
-        bounded(self.0)?;
-        self.0.close_map(start, count);
+        self.to.close_map(start, count);
         Ok(())
     }
-}
-
-/// That all of it can be counted.
-fn bounded<E: serde::de::Error>(tape: &Tape<'_>) -> Result<(), E> {
-    if tape.nodes.len() > u32::MAX as usize { Err(E::custom("it is too large")) } else { Ok(()) }
 }
 
 /// Finds entries of one map by name, one after the other: at once if they are asked for in the order in which they stand, and
@@ -474,13 +523,13 @@ mod tests {
     use serde_json::json;
 
     fn read(text: &str) -> Tape<'_> {
-        serde_json::from_str(text).unwrap()
+        Tape::read(text, Room::default()).unwrap()
     }
 
     #[test]
     fn what_needs_no_unescaping_is_borrowed() {
         let tape = read(r#"{"plain": "text", "esc\n": "a\"b", "n": [1, -2, 2.5, 18446744073709551615, true, null]}"#);
-        assert_eq!(tape.text, "esc\na\"b");
+        assert_eq!(tape.room.text, "esc\na\"b");
         let tree = tape.tree();
         assert_eq!(tree.get("plain").and_then(Tree::text), Some("text"));
         assert_eq!(tree.get("esc\n").and_then(Tree::text), Some("a\"b"));
@@ -490,8 +539,7 @@ mod tests {
 
     #[test]
     fn numbers_are_the_same_by_what_they_are() {
-        let (tape, whole, broken, text) =
-            (read("[1, 1.0]"), Tape::from(&json!(1)), Tape::from(&json!(1.0)), Tape::from(&json!("1")));
+        let (tape, whole, broken, text) = (read("[1, 1.0]"), Tape::from(&json!(1)), Tape::from(&json!(1.0)), Tape::from(&json!("1")));
         assert!(tape.tree().list().all(|number| number.is(whole.tree()) && number.is(broken.tree()) && !number.is(text.tree())));
     }
 

@@ -155,8 +155,10 @@ impl Subject<'_> {
         let by = Writer { convert: &convert, ..writer(of, manager, subresource, &reset) };
         let before = now();
         let predicted = merge::apply(live.as_ref(), configuration, &Writer { time: &before, ..by }, force);
-        let verdict =
-            live.as_ref().filter(|_| subresource.is_none()).map(|live| merge::unchanged(Tape::from(live).tree(), Tape::from(configuration).tree(), &[], manager, of));
+        let verdict = live
+            .as_ref()
+            .filter(|_| subresource.is_none())
+            .map(|live| merge::unchanged(Tape::from(live).tree(), Tape::from(configuration).tree(), &[], manager, of));
         let tail = subresource.map(|name| format!("/{name}")).unwrap_or_default();
         let probe = match &predicted {
             Ok(merged) => Some(self.probe(merged, &tail).await),

@@ -55,7 +55,13 @@ impl<'s> Object<'s> {
         configuration["apiVersion"] = self.0.case.api_version.into();
         configuration["kind"] = self.0.case.kind.into();
         configuration["metadata"]["name"] = self.0.name.as_str().into();
-        merge::unchanged(Tape::from(self.live()).tree(), Tape::from(&configuration).tree(), &[], manager, self.0.server.type_of(&self.0.case.gvk()))
+        merge::unchanged(
+            Tape::from(self.live()).tree(),
+            Tape::from(&configuration).tree(),
+            &[],
+            manager,
+            self.0.server.type_of(&self.0.case.gvk()),
+        )
     }
 }
 

@@ -9,7 +9,8 @@ use crate::graph::ResourceGraph;
 use crate::merge::{self, FieldSet};
 use crate::plan::{Answer, Ask, Asking, Filter, Known, Mutators, Plan, PlanInput, Planner, Question, Target, Types, record};
 use crate::resource::{
-    Desired, Diagnostic, Edge, EdgeReason, FieldManager, FieldPath, GroupVersionKind, Object, ObjectKey, Origin, PriorSet, StackIdentity, Tape, Tree,
+    Desired, Diagnostic, Edge, EdgeReason, FieldManager, FieldPath, GroupVersionKind, Object, ObjectKey, Origin, PriorSet, StackIdentity,
+    Tape, Tree,
 };
 use crate::schema::{Catalog, MINORS};
 
