@@ -174,7 +174,7 @@ impl Cluster {
     }
 
     async fn send_pages(&self, kind: &Kind, first: &str, to: &mpsc::Sender<Result<Piece, ClusterError>>) -> Result<(), ClusterError> {
-        let (api_version, mut path, mut restarts) = (kind.gvk.api_version(), first.to_owned(), 0);
+        let (mut path, mut restarts) = (first.to_owned(), 0);
         loop {
             let piece = match self.transport.call(&Call::get(path.as_str())).await {
                 // The pages' snapshot is too old: a half of it joined to a newer half would be of no moment at all.
@@ -184,8 +184,9 @@ impl Cluster {
                     Piece::Anew
                 }
                 answer => {
-                    let page = Page::new(answer?.body, &api_version, &kind.gvk.kind, &kind.plural);
-                    let place = page.place()?;
+                    // Laid out here: whoever asked is still busy with what it is to be compared with.
+                    let page = Page::read(answer?.body, kind)?;
+                    let place = page.place();
                     path = place.next.map(|token| format!("{first}&continue={}", segment(&token))).unwrap_or_default();
                     Piece::Page { page, version: place.version.unwrap_or_default(), last: path.is_empty() }
                 }

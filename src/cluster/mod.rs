@@ -33,7 +33,7 @@ pub use diagnose::diagnose;
 pub use error::{Cause, ClusterError, OwnershipConflict};
 pub use kinds::{Kind, Kinds};
 pub use list::{Pages, Piece};
-pub use page::{Page, items};
+pub use page::Page;
 pub use root::{ROOT_LABEL, ensure_root, remove_root};
 pub use schema::SchemaCache;
 pub use watch::WatchEvent;

@@ -382,9 +382,10 @@ fn below(node: Entries<'_>) -> usize {
     node.len() - usize::from(is_listed(node))
 }
 
-/// Whether a node says of itself that it is a member, beside what is below it. A server writes that first.
+/// Whether a node says of itself that it is a member, beside what is below it. A server writes that first; a node that has it
+/// elsewhere is none that this can judge, and counts as one too many.
 fn is_listed(mut node: Entries<'_>) -> bool {
-    node.any(|(name, _)| name == ".")
+    node.next().is_some_and(|(name, _)| name == ".")
 }
 
 /// Whether our entry has the place exactly so: as a member or not, with so many nodes below it.

@@ -84,7 +84,7 @@ fn not_sent(desired: &Desired) -> impl Iterator<Item = &FieldPath> {
 /// Whether applying what is wanted would change nothing, as far as the object and its owners tell.
 pub(super) fn changes_nothing(desired: &Desired, live: Tree<'_>, manager: &FieldManager, of: TypeRef<'_>) -> bool {
     let (fields, in_lists): (Vec<&FieldPath>, Vec<&FieldPath>) = not_sent(desired).partition(|path| path.is_of_fields());
-    let holds = |wanted: &Tape<'_>| merge::unchanged(live, wanted.tree(), &fields, manager.as_str(), of) == merge::Verdict::Unchanged;
+    let holds = |wanted: &Tape| merge::unchanged(live, wanted.tree(), &fields, manager.as_str(), of) == merge::Verdict::Unchanged;
     // Most of what a stack wants is in the server's form already: then there is nothing to copy.
     let in_lists: Vec<&FieldPath> = in_lists.into_iter().filter(|path| path.get(desired.object.value()).is_some()).collect();
     if in_lists.is_empty() && holds(&desired.object.tape()) {

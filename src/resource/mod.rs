@@ -27,4 +27,4 @@ pub use pod::{PodReferences, Read, pod_template_path};
 pub use prior::{Kept, Prior, PriorSet};
 pub use quantity::{Fraction, Quantity, QuantityError};
 pub use sensitive::Sensitive;
-pub use tree::{Entries, Finder, Items, Room, Shape as TreeShape, Tape, Tree};
+pub use tree::{Entries, Finder, Items, Shape as TreeShape, Tape, Tree};

@@ -74,7 +74,7 @@ enum Form {
 }
 
 struct Packed {
-    tape: Tape<'static>,
+    tape: Tape,
     /// The same once more, since somebody asked for it.
     value: OnceLock<Value>,
 }
@@ -164,7 +164,7 @@ impl Object {
     }
 
     /// The whole object, laid out: what a packed one is.
-    pub fn tape(&self) -> Cow<'_, Tape<'static>> {
+    pub fn tape(&self) -> Cow<'_, Tape> {
         match &self.0 {
             Form::Open(value) => Cow::Owned(Tape::from(value)),
             Form::Packed(packed) => Cow::Borrowed(&packed.tape),

@@ -15,19 +15,11 @@ use super::same_value;
 const SMALL: usize = 24;
 
 /// A value as it is laid out, which is looked at by its [`Tree`].
-#[derive(Clone)]
-pub struct Tape<'v> {
-    room: Room,
-    /// What was read: most texts are in it.
-    source: &'v str,
-}
-
-/// What a tape takes up; of one that is needed no more, the next one can be made.
 #[derive(Clone, Default)]
-pub struct Room {
+pub struct Tape {
     nodes: Vec<Node>,
     numbers: Vec<Number>,
-    /// The texts that aren't in the source, one after the other.
+    /// The texts that aren't in what was read, one after the other.
     text: String,
 }
 
@@ -38,7 +30,7 @@ enum Node {
     Bool(bool),
     /// Which of the numbers.
     Number(u32),
-    /// Where a text begins in the source, and its length.
+    /// Where a text begins in what was read, and its length.
     Text(u32, u32),
     /// The same of a text of the tape's own.
     Own(u32, u32),
@@ -98,46 +90,42 @@ pub struct Entries<'t> {
     on: On<'t>,
 }
 
-impl<'v> Tape<'v> {
-    /// Reads JSON, into the room of a tape that is needed no more.
+impl Tape {
+    /// Reads JSON. Most texts stay in it: see [`Self::tree_of`].
     ///
     /// # Errors
     /// It is no JSON, or larger than anything that a server says at once.
-    pub fn read(source: &'v str, mut room: Room) -> Result<Self, serde_json::Error> {
+    pub fn read(source: &str) -> Result<Self, serde_json::Error> {
         if source.len() > u32::MAX as usize {
             return Err(serde_json::Error::custom("it is too large"));
         }
-        room.nodes.clear();
-        room.numbers.clear();
-        room.text.clear();
+        let mut tape = Self::default();
         let mut reader = serde_json::Deserializer::from_str(source);
-        Adding { to: &mut room, source }.deserialize(&mut reader)?;
+        Adding { to: &mut tape, source }.deserialize(&mut reader)?;
         reader.end()?;
-        Ok(Self { room, source })
+        Ok(tape)
     }
 
-    /// What it took up.
-    pub fn into_room(self) -> Room {
-        self.room
-    }
-
-    /// The value.
+    /// The value, of what was made from a value.
     pub fn tree(&self) -> Tree<'_> {
-        let Room { nodes, numbers, text } = &self.room;
-        Tree { nodes, on: On { source: self.source, text, numbers } }
+        self.tree_of("")
+    }
+
+    /// The value, of what was read from this.
+    pub fn tree_of<'t>(&'t self, source: &'t str) -> Tree<'t> {
+        let Self { nodes, numbers, text } = self;
+        Tree { nodes, on: On { source, text, numbers } }
     }
 
     /// Without the room that it might still grow into: for one that is kept.
     #[must_use]
     pub fn packed(mut self) -> Self {
-        self.room.nodes.shrink_to_fit();
-        self.room.numbers.shrink_to_fit();
-        self.room.text.shrink_to_fit();
+        self.nodes.shrink_to_fit();
+        self.numbers.shrink_to_fit();
+        self.text.shrink_to_fit();
         self
     }
-}
 
-impl Room {
     fn own(&mut self, text: &str) {
         let start = narrow(self.text.len());
         self.text.push_str(text);
@@ -194,11 +182,12 @@ fn narrow(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-impl From<&Value> for Tape<'static> {
+impl From<&Value> for Tape {
     fn from(value: &Value) -> Self {
-        let mut room = Room::default();
-        room.add(value);
-        Self { room, source: "" }
+        // What most objects need, so that it rarely grows.
+        let mut tape = Self { nodes: Vec::with_capacity(192), numbers: Vec::new(), text: String::with_capacity(3 << 10) };
+        tape.add(value);
+        tape
     }
 }
 
@@ -302,9 +291,9 @@ impl<'t> Tree<'t> {
 }
 
 /// How large it is, and nothing of it: it may hold secrets.
-impl fmt::Debug for Tape<'_> {
+impl fmt::Debug for Tape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tape({} nodes)", self.room.nodes.len())
+        write!(f, "Tape({} nodes)", self.nodes.len())
     }
 }
 
@@ -372,7 +361,7 @@ impl ExactSizeIterator for Entries<'_> {}
 
 /// Adds a value to a tape.
 struct Adding<'a, 'v> {
-    to: &'a mut Room,
+    to: &'a mut Tape,
     source: &'v str,
 }
 
@@ -522,15 +511,12 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn read(text: &str) -> Tape<'_> {
-        Tape::read(text, Room::default()).unwrap()
-    }
-
     #[test]
     fn what_needs_no_unescaping_is_borrowed() {
-        let tape = read(r#"{"plain": "text", "esc\n": "a\"b", "n": [1, -2, 2.5, 18446744073709551615, true, null]}"#);
-        assert_eq!(tape.room.text, "esc\na\"b");
-        let tree = tape.tree();
+        let source = r#"{"plain": "text", "esc\n": "a\"b", "n": [1, -2, 2.5, 18446744073709551615, true, null]}"#;
+        let tape = Tape::read(source).unwrap();
+        assert_eq!(tape.text, "esc\na\"b");
+        let tree = tape.tree_of(source);
         assert_eq!(tree.get("plain").and_then(Tree::text), Some("text"));
         assert_eq!(tree.get("esc\n").and_then(Tree::text), Some("a\"b"));
         assert_eq!(tree.to_value()["n"], json!([1, -2, 2.5, 18_446_744_073_709_551_615_u64, true, null]));
@@ -539,7 +525,8 @@ mod tests {
 
     #[test]
     fn numbers_are_the_same_by_what_they_are() {
-        let (tape, whole, broken, text) = (read("[1, 1.0]"), Tape::from(&json!(1)), Tape::from(&json!(1.0)), Tape::from(&json!("1")));
+        let (tape, whole, broken, text) =
+            (Tape::read("[1, 1.0]").unwrap(), Tape::from(&json!(1)), Tape::from(&json!(1.0)), Tape::from(&json!("1")));
         assert!(tape.tree().list().all(|number| number.is(whole.tree()) && number.is(broken.tree()) && !number.is(text.tree())));
     }
 
@@ -548,8 +535,8 @@ mod tests {
         let names: Vec<String> = (0..200).map(|n| format!("k{}", (n * 37) % 200)).collect();
         let written: Vec<String> = names.iter().map(|name| format!("\"f:{name}\": \"{name}\"")).collect();
         let written = format!("{{{}}}", written.join(","));
-        let tape = read(&written);
-        let mut finder = Finder::new(tape.tree().map());
+        let tape = Tape::read(&written).unwrap();
+        let mut finder = Finder::new(tape.tree_of(&written).map());
         for number in 0..200 {
             let name = format!("k{number}");
             assert_eq!(finder.find("f:", &name).and_then(Tree::text), Some(name.as_str()));
@@ -577,8 +564,8 @@ mod tests {
         #[test]
         fn it_is_the_value_that_was_written(value in value(), other in value()) {
             let text = value.to_string();
-            let (read, made, different) = (read(&text), Tape::from(&value), Tape::from(&other));
-            for tree in [read.tree(), made.tree()] {
+            let (read, made, different) = (Tape::read(&text).unwrap(), Tape::from(&value), Tape::from(&other));
+            for tree in [read.tree_of(&text), made.tree()] {
                 prop_assert_eq!(tree.to_value(), value.clone());
                 prop_assert_eq!(serde_json::to_string(&tree).unwrap(), text.clone());
                 prop_assert!(tree.is(made.tree()) && made.tree().is(tree));

@@ -7,7 +7,7 @@ use std::time::Instant;
 use http::Method;
 use serde_json::{Value, json};
 use spai::merge::{self, FieldSet, Verdict};
-use spai::resource::{GroupVersionKind, Room, Tape};
+use spai::resource::{GroupVersionKind, Tape};
 
 use crate::model::writer;
 use crate::server::{Content, Server};
@@ -47,7 +47,7 @@ pub async fn of_unchanged_and_apply(server: &Server) -> Result<(), String> {
     };
     let bytes_of_it = live.to_string();
     timed("laying out", 20_000, &|| {
-        black_box(Tape::read(black_box(&bytes_of_it), Room::default())).ok();
+        black_box(Tape::read(black_box(&bytes_of_it))).ok();
     });
     let (tape, wanted_tape) = (Tape::from(&live), Tape::from(&wanted));
     timed("unchanged", 20_000, &|| {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::watch;
 
-use crate::cluster::{ApplyRequest, Cluster, ClusterError, Guard, Kind, Kinds, Pages, Piece, items};
+use crate::cluster::{ApplyRequest, Cluster, ClusterError, Guard, Kind, Kinds, Pages, Piece};
 use crate::plan::{Answer, Ask, Conflict, Lookup, Planner, Question, Sieve, Sifted};
-use crate::resource::{Diagnostic, FieldManager, GroupKind, Object, ObjectKey, Room};
+use crate::resource::{Diagnostic, FieldManager, GroupKind, Object, ObjectKey};
 
 /// So many objects of one kind in one place are listed rather than read one by one.
 const LIST_FROM: usize = 6;
@@ -184,7 +184,7 @@ impl Reader<'_> {
 
 /// What the sieve leaves of a list: page by page, each beside what is read meanwhile.
 async fn sifted(mut pages: Pages, kind: &GroupKind, mut sieve: watch::Receiver<Option<Sieve>>) -> Result<Sifted, ClusterError> {
-    let (mut all, mut room) = (Sifted::default(), Room::default());
+    let mut all = Sifted::default();
     while let Some(piece) = pages.next().await? {
         let Piece::Page { page, .. } = piece else {
             all = Sifted::default();
@@ -193,9 +193,7 @@ async fn sifted(mut pages: Pages, kind: &GroupKind, mut sieve: watch::Receiver<O
         // Whoever was to make the sieve failed, and says so.
         let Ok(Some(sieve)) = sieve.wait_for(Option::is_some).await.map(|made| made.clone()) else { return Ok(Sifted::default()) };
         // A page takes some milliseconds: no reason for a thread of its own, which would hold memory of its own.
-        let tape = page.read(room)?;
-        all.add(sieve.sift(kind, items(&tape), |item| page.object(item))?);
-        room = tape.into_room();
+        all.add(sieve.sift(kind, page.items(), |item| page.object(item))?);
     }
     Ok(all)
 }
