@@ -108,7 +108,10 @@ impl<'a> Planner<'a> {
     pub fn new(input: PlanInput<'a>) -> Result<Self, Diagnostics> {
         let mut findings = Diagnostics::default();
         let own = own(&input);
-        let is_own = |desired: &Desired| own.iter().any(|own| own.as_ref() == desired.object.key_ref());
+        let is_own = |desired: &Desired| {
+            let key = desired.object.key_ref();
+            own.iter().any(|own| own.name == key.name && own.as_ref() == key)
+        };
         let wanted = Wanted::of(input.desired.iter().enumerate().filter(|(_, desired)| !is_own(desired)));
         for desired in input.desired.iter().filter(|desired| is_own(desired)) {
             let key = desired.key();

@@ -40,6 +40,10 @@ enum Node {
     Map(u32, u32),
 }
 
+/// Where a text stands in its tape.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(u32, u32);
+
 /// A JSON value on a [`Tape`]. Entries of a map keep the order in which they were written; each name occurs once, as an API server
 /// writes it.
 #[derive(Clone, Copy)]
@@ -115,6 +119,19 @@ impl Tape {
     pub fn tree_of<'t>(&'t self, source: &'t str) -> Tree<'t> {
         let Self { nodes, numbers, text } = self;
         Tree { nodes, on: On { source, text, numbers } }
+    }
+
+    /// Where a text of the tape's own stands that is below these names.
+    pub(super) fn find_text(&self, names: &[&str]) -> Option<Place> {
+        match self.tree().at(names)?.nodes.first()? {
+            Node::Own(start, length) => Some(Place(*start, *length)),
+            _ => None,
+        }
+    }
+
+    /// What stands there.
+    pub(super) fn text_at(&self, Place(start, length): Place) -> &str {
+        self.text.get(start as usize..(start + length) as usize).unwrap_or_default()
     }
 
     /// Without the room that it might still grow into: for one that is kept.
