@@ -106,7 +106,13 @@ fn write_scalar(text: &mut String, value: &Value, indent: usize) {
 }
 
 fn pad(text: &mut String, indent: usize) {
-    text.extend(std::iter::repeat_n(' ', indent));
+    const SPACES: &str = "                                ";
+    let mut left = indent;
+    while left > 0 {
+        let some = left.min(SPACES.len());
+        text.push_str(&SPACES[..some]);
+        left -= some;
+    }
 }
 
 /// Whether a text of several lines can stand as it is, in a literal block.
@@ -147,22 +153,36 @@ fn write_text(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// What a byte of a text may be that needs no quotes.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        plain[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':' | b'@' | b'+' | b' ' | b',' | b'=' | b'(' | b')');
+        byte += 1;
+    }
+    plain
+};
+
 fn is_plain(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let word = |c: &u8| {
-        c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.' | b'/' | b':' | b'@' | b'+' | b' ' | b',' | b'=' | b'(' | b')')
-    };
-    bytes.first().is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, b'/' | b'_'))
-        && bytes.iter().all(word)
-        && !text.ends_with([' ', ':'])
-        && !bytes.windows(2).any(|pair| pair == b": ")
+    let mut before = 0;
+    for byte in text.bytes() {
+        if !PLAIN[usize::from(byte)] || (before == b':' && byte == b' ') {
+            return false;
+        }
+        before = byte;
+    }
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '_'))
+        && !matches!(before, b' ' | b':')
         && !is_a_word_of_yaml(text)
 }
 
 /// What some version of YAML reads as a boolean, a null or a number.
 fn is_a_word_of_yaml(text: &str) -> bool {
     const WORDS: [&str; 12] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"];
-    WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+    const LONGEST: usize = "infinity".len();
+    text.len() <= LONGEST && WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
         || text.starts_with('_') && text.chars().all(|c| c == '_' || c.is_ascii_digit())
 }
 
