@@ -23,7 +23,7 @@ pub use labels::{FieldManager, MANAGED_BY, PREFIX, StackIdentity};
 pub use object::{Digest, Object, ObjectError, SERVER_METADATA};
 pub use origins::{FieldOrigins, Note};
 pub use path::{FieldPath, PathElement, PathParseError, compare_values, same_value};
-pub use pod::{PodReferences, Read};
+pub use pod::{PodReferences, Read, pod_template_path};
 pub use prior::{Kept, Prior, PriorSet};
 pub use quantity::{Fraction, Quantity, QuantityError};
 pub use sensitive::Sensitive;
