@@ -153,28 +153,38 @@ fn write_text(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// What a byte of a text may be that needs no quotes.
-const PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
+/// A byte that needs quotes wherever it stands.
+const NEVER: u8 = 1;
+/// `:`, which needs quotes before a space and at the end.
+const COLON: u8 = 2;
+/// A space, which needs quotes after a colon and at the end.
+const SPACE: u8 = 4;
+
+/// What each byte means to a text without quotes.
+const MEANS: [u8; 256] = {
+    let mut means = [NEVER; 256];
     let mut byte = 0_u8;
     while byte < 128 {
-        plain[byte as usize] = byte.is_ascii_alphanumeric()
-            || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':' | b'@' | b'+' | b' ' | b',' | b'=' | b'(' | b')');
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'@' | b'+' | b',' | b'=' | b'(' | b')') {
+            means[byte as usize] = 0;
+        }
         byte += 1;
     }
-    plain
+    means[b':' as usize] = COLON;
+    means[b' ' as usize] = SPACE;
+    means
 };
 
 fn is_plain(text: &str) -> bool {
-    let mut before = 0;
-    for byte in text.bytes() {
-        if !PLAIN[usize::from(byte)] || (before == b':' && byte == b' ') {
-            return false;
-        }
-        before = byte;
+    let bytes = text.as_bytes();
+    let Some(first) = bytes.first() else { return false };
+    let mut means = 0;
+    for byte in bytes {
+        means |= MEANS[usize::from(*byte)];
     }
-    text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '_'))
-        && !matches!(before, b' ' | b':')
+    (first.is_ascii_alphabetic() || matches!(first, b'/' | b'_'))
+        && means & NEVER == 0
+        && (means == 0 || !(text.ends_with([' ', ':']) || text.contains(": ")))
         && !is_a_word_of_yaml(text)
 }
 
@@ -182,8 +192,9 @@ fn is_plain(text: &str) -> bool {
 fn is_a_word_of_yaml(text: &str) -> bool {
     const WORDS: [&str; 12] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"];
     const LONGEST: usize = "infinity".len();
-    text.len() <= LONGEST && WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
-        || text.starts_with('_') && text.chars().all(|c| c == '_' || c.is_ascii_digit())
+    let may_be = text.len() <= LONGEST && text.starts_with(['y', 'Y', 'n', 'N', 'o', 'O', 't', 'T', 'f', 'F', 'i', 'I']);
+    (may_be && WORDS.iter().any(|word| text.eq_ignore_ascii_case(word)))
+        || (text.starts_with('_') && text.chars().all(|c| c == '_' || c.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -221,6 +232,14 @@ list:
 - true
 "
         );
+    }
+
+    #[test]
+    fn words_are_known_by_their_first_letters() {
+        for word in ["Y", "n", "Yes", "NO", "on", "OFF", "True", "false", "NULL", "NaN", "inf", "Infinity"] {
+            assert!(!is_plain(word), "{word}");
+        }
+        assert!(["yesterday", "x", "nano", "a:b", "a b", "a:b c"].iter().all(|text| is_plain(text)));
     }
 
     #[test]
