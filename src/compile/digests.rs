@@ -15,8 +15,12 @@ use serde_json::{Map, Value};
 use sha2::Sha256;
 
 use crate::resource::{Desired, Digest, KeyRef, Object, Read, StackIdentity, pod_template_path};
+use crate::stack::parallel::side_by_side;
 
 use super::order::Index;
+
+/// So few workloads aren't worth a thread.
+const FEW: usize = 100;
 
 /// The annotation of the pod template.
 const ANNOTATION: &str = "spai.dev/config-digest";
@@ -25,9 +29,12 @@ const ANNOTATION: &str = "spai.dev/config-digest";
 pub(super) fn of(objects: &[Desired], index: &Index<'_>, identity: &StackIdentity) -> Vec<(usize, String)> {
     let generated = index.keys.iter().zip(objects).enumerate().filter(|(_, (_, desired))| desired.scope.service.is_some());
     let workloads = generated.filter(|(_, (key, _))| pod_template_path(key.group, key.kind).is_some());
-    workloads
-        .filter_map(|(position, (key, desired))| Some((position, digest(*key, &desired.object, (objects, index), identity)?)))
-        .collect()
+    let workloads: Vec<usize> = workloads.map(|(position, _)| position).collect();
+    let digests = side_by_side(workloads.len(), FEW, |number| {
+        let position = workloads[number];
+        Some((position, digest(index.keys[position], &objects[position].object, (objects, index), identity)?))
+    });
+    digests.into_iter().flatten().collect()
 }
 
 /// Writes them into the workloads.

@@ -2,8 +2,8 @@
 //!
 //! An edge to a service leads to its workload; it starts at the caller's workload and at the first of its hooks before.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use crate::resource::{Desired, Diagnostic, Diagnostics, Edge, EdgeReason, FieldPath, KeyRef, ObjectKey};
 
@@ -16,12 +16,12 @@ pub(super) struct Index<'o> {
     /// Their identities, looked up once.
     pub keys: Vec<KeyRef<'o>>,
     /// By identity without the group, as people name objects; made when the first is asked for.
-    loose: OnceCell<HashMap<ObjectKey, usize>>,
+    loose: OnceLock<HashMap<ObjectKey, usize>>,
 }
 
 impl<'o> Index<'o> {
     pub fn of(objects: &'o [Desired]) -> Self {
-        Self { keys: objects.iter().map(|desired| desired.object.key_ref()).collect(), loose: OnceCell::new() }
+        Self { keys: objects.iter().map(|desired| desired.object.key_ref()).collect(), loose: OnceLock::new() }
     }
 
     pub fn position(&self, key: KeyRef<'_>) -> Option<usize> {

@@ -23,7 +23,7 @@ pub(super) struct Patterns<'a>(HashMap<usize, OnceLock<Pattern<'a>>>);
 /// What one of them made.
 struct Pattern<'a> {
     at: PlaceContext<'a>,
-    /// The objects, without their namespace and their labels.
+    /// The objects, without their namespace and labels.
     objects: Vec<Desired>,
 }
 
@@ -59,11 +59,11 @@ impl Pattern<'_> {
             let mut desired = bare.clone();
             desired.scope = service.scope();
             if let Some(metadata) = metadata_of(desired.object.value_mut()) {
-                metadata.insert("namespace".to_owned(), Value::from(service.namespace()));
-                metadata.insert("labels".to_owned(), Value::Object(own.as_ref().clone()));
+                fill(metadata, "namespace", || Value::from(service.namespace()));
+                fill(metadata, "labels", || Value::Object(own.as_ref().clone()));
             }
             if let Some(metadata) = desired.object.pod_template_mut().and_then(metadata_of) {
-                metadata.insert("labels".to_owned(), Value::Object(of_pods.clone()));
+                fill(metadata, "labels", || Value::Object(of_pods.clone()));
             }
             for hand_over in &mut desired.hand_overs {
                 hand_over.to.namespace = Some(service.namespace().to_owned());
@@ -74,17 +74,24 @@ impl Pattern<'_> {
     }
 }
 
-/// An object without what [`Pattern::make`] gives it.
+/// An object with nothing where [`Pattern::make`] fills in the namespace and labels.
 fn bare(desired: &Desired) -> Desired {
     let mut bare = desired.clone();
     if let Some(metadata) = metadata_of(bare.object.value_mut()) {
-        metadata.remove("namespace");
-        metadata.remove("labels");
+        fill(metadata, "namespace", || Value::Null);
+        fill(metadata, "labels", || Value::Null);
     }
     if let Some(metadata) = bare.object.pod_template_mut().and_then(metadata_of) {
-        metadata.remove("labels");
+        fill(metadata, "labels", || Value::Null);
     }
     bare
+}
+
+/// Another value for a field that is there.
+fn fill(metadata: &mut Map<String, Value>, name: &str, value: impl FnOnce() -> Value) {
+    if let Some(place) = metadata.get_mut(name) {
+        *place = value();
+    }
 }
 
 fn metadata_of(object: &mut Value) -> Option<&mut Map<String, Value>> {

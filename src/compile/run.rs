@@ -21,6 +21,9 @@ use super::{
     secrets, slo, tenancy, workload,
 };
 
+/// So many places' quotas are computed by one hand at a time.
+const COUNTED: usize = 16;
+
 /// What one ConfigMap or Secret may hold, in bytes.
 const LARGEST: usize = 1 << 20;
 
@@ -43,7 +46,8 @@ pub fn compile(resolved: &Resolved) -> (Vec<Desired>, Diagnostics) {
         diagnostics.extend(more);
     }
     objects.extend(manifests::objects(resolved, known, &mut diagnostics));
-    add_quotas(&places, known, &mut objects, &patches, &mut diagnostics);
+    let quotas = quotas(&places, &shared, &objects, &mut diagnostics);
+    objects.extend(quotas);
     patches.finish(&mut diagnostics);
 
     let mut objects = unique(objects, &mut diagnostics);
@@ -150,30 +154,31 @@ fn settle(objects: &mut [Desired], known: &BuiltIn, patches: &Patches<'_>, diagn
 }
 
 /// Quotas count what is there, so they come last.
-fn add_quotas(
-    places: &[PlaceContext<'_>],
-    known: &BuiltIn,
-    objects: &mut Vec<Desired>,
-    patches: &Patches<'_>,
-    diagnostics: &mut Diagnostics,
-) {
-    let mut made = Vec::new();
-    {
-        let mut by_namespace: HashMap<&str, Vec<(KeyRef<'_>, &Desired)>> = HashMap::new();
-        for desired in objects.iter() {
-            let key = desired.object.key_ref();
-            if let Some(namespace) = key.namespace {
-                by_namespace.entry(namespace).or_default().push((key, desired));
-            }
-        }
-        let mut needs = Needs::default();
-        for at in places {
-            let content = by_namespace.get(at.place.namespace.as_str()).map_or(&[][..], Vec::as_slice);
-            made.extend(quota::objects(*at, content, &mut needs, diagnostics));
+fn quotas(places: &[PlaceContext<'_>], shared: &Shared<'_, '_>, objects: &[Desired], diagnostics: &mut Diagnostics) -> Vec<Desired> {
+    let mut by_namespace: HashMap<&str, Vec<(KeyRef<'_>, &Desired)>> = HashMap::new();
+    for desired in objects {
+        let key = desired.object.key_ref();
+        if let Some(namespace) = key.namespace {
+            by_namespace.entry(namespace).or_default().push((key, desired));
         }
     }
-    settle(&mut made, known, patches, diagnostics);
-    objects.extend(made);
+    // Neighbouring places need the same, so they are counted together.
+    let batches: Vec<&[PlaceContext<'_>]> = places.chunks(COUNTED).collect();
+    let of_batches = side_by_side(batches.len(), 1, |index| {
+        let (mut made, mut diagnostics, mut needs) = (Vec::new(), Diagnostics::default(), Needs::default());
+        for at in batches[index] {
+            let content = by_namespace.get(at.place.namespace.as_str()).map_or(&[][..], Vec::as_slice);
+            made.extend(quota::objects(*at, content, &mut needs, &mut diagnostics));
+        }
+        settle(&mut made, shared.known, shared.patches, &mut diagnostics);
+        (made, diagnostics)
+    });
+    let mut quotas = Vec::new();
+    for (made, more) in of_batches {
+        quotas.extend(made);
+        diagnostics.extend(more);
+    }
+    quotas
 }
 
 /// The objects by identity; one that is there twice is an error that names both lines.

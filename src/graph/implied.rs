@@ -312,10 +312,10 @@ impl<'o> PodIndex<'o> {
     fn of(nodes: &Nodes<'o>) -> Self {
         let mut by_namespace: HashMap<&str, Workloads<'o>> = HashMap::new();
         let mut is_workload = vec![false; nodes.len()];
-        for index in 0..nodes.len() {
+        for (index, is_workload) in is_workload.iter_mut().enumerate() {
             let (object, key) = (nodes.object(index), nodes.key_ref(index));
             let Some(template) = object.pod_template_of(key.group, key.kind) else { continue };
-            is_workload[index] = true;
+            *is_workload = true;
             if let Some(labels) = template["metadata"]["labels"].as_object() {
                 by_namespace.entry(key.namespace.unwrap_or_default()).or_default().all.push((index, labels));
             }
