@@ -4,11 +4,12 @@
 //! that still end, which a quota counts until they are gone. A pod counts as the scheduler counts it: its containers and
 //! sidecars together, or an init container with the sidecars before it, whichever is more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::resource::{Desired, Quantity};
+use crate::resource::{Desired, KeyRef, Object, Quantity};
 
 use super::settings;
 
@@ -22,7 +23,7 @@ pub(super) type Amounts = BTreeMap<String, Quantity>;
 
 /// What a namespace needs at most.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Demand {
+pub(super) struct Demand<'o> {
     pub pods: u64,
     pub requests: Amounts,
     pub limits: Amounts,
@@ -36,27 +37,57 @@ pub(super) struct Demand {
     /// The largest claim.
     pub largest_claim: Quantity,
     /// What each workload adds to the limits, for messages.
-    pub workloads: Vec<Share>,
+    pub workloads: Vec<Share<'o>>,
     /// DaemonSets of which nobody said on how many nodes they run at most.
-    pub unbounded: Vec<Desired>,
+    pub unbounded: Vec<&'o Desired>,
 }
 
 /// A workload's share.
 #[derive(Clone, Debug)]
-pub(super) struct Share {
-    pub name: String,
+pub(super) struct Share<'o> {
+    pub workload: &'o Desired,
     pub pods: u64,
-    pub limits: Amounts,
     pub storage: Quantity,
+    pod: Rc<Pod>,
+}
+
+impl Share<'_> {
+    /// The limit of all its pods together.
+    pub fn limit(&self, name: &str) -> Quantity {
+        self.pod.limits.get(name).map(|amount| amount.times(self.pods)).unwrap_or_default()
+    }
+}
+
+/// What pods need, for who counts one namespace after the other: workloads of one name mostly need the same in all of them.
+#[derive(Default)]
+pub(super) struct Needs<'o>(HashMap<&'o str, (&'o Value, Rc<Pod>)>);
+
+impl<'o> Needs<'o> {
+    fn of(&mut self, name: &'o str, spec: &'o Value) -> Rc<Pod> {
+        if let Some((_, pod)) = self.0.get(name).filter(|(other, _)| needs_same(other, spec)) {
+            return Rc::clone(pod);
+        }
+        let pod = Rc::new(Pod::of(spec));
+        self.0.insert(name, (spec, Rc::clone(&pod)));
+        pod
+    }
+}
+
+/// Whether pods say the same of what [`Pod::of`] reads.
+fn needs_same(a: &Value, b: &Value) -> bool {
+    fn read<'v>(spec: &'v Value, list: &str) -> impl Iterator<Item = (&'v Value, &'v Value)> {
+        items(&spec[list]).map(|container| (&container["resources"], &container["restartPolicy"]))
+    }
+    ["containers", "initContainers"].iter().all(|list| read(a, list).eq(read(b, list))) && a["overhead"] == b["overhead"]
 }
 
 /// What the objects of one namespace need. `nodes` tells on how many nodes a DaemonSet runs at most.
-pub(super) fn of<'o>(objects: impl Iterator<Item = &'o Desired> + Clone, nodes: impl Fn(&Desired) -> Option<u64>) -> Demand {
-    let ceilings: BTreeMap<(String, String), u64> = objects.clone().filter_map(ceiling).collect();
+pub(super) fn of<'o>(objects: &[(KeyRef<'o>, &'o Desired)], nodes: impl Fn(&Desired) -> Option<u64>, needs: &mut Needs<'o>) -> Demand<'o> {
+    let ceilings: BTreeMap<(&str, &str), u64> = objects.iter().filter_map(|(key, desired)| ceiling(*key, &desired.object)).collect();
     let mut demand = Demand::default();
-    for desired in objects {
+    for (key, desired) in objects {
         let object = &desired.object;
-        match (object.group(), object.kind()) {
+        match (key.group, key.kind) {
             ("", "Service") => demand.services += 1,
             ("", "ConfigMap") => demand.config_maps += 1,
             ("", "Secret") => demand.secrets += 1,
@@ -65,12 +96,12 @@ pub(super) fn of<'o>(objects: impl Iterator<Item = &'o Desired> + Clone, nodes: 
             }
             _ => {}
         }
-        let Some(template) = object.pod_template() else { continue };
-        let Some(copies) = copies(desired, &ceilings, &nodes) else {
-            demand.unbounded.push(desired.clone());
+        let Some(template) = object.pod_template_of(key.group, key.kind) else { continue };
+        let Some(copies) = copies(*key, desired, &ceilings, &nodes) else {
+            demand.unbounded.push(desired);
             continue;
         };
-        demand.add_pods(desired, &template["spec"], &copies);
+        demand.add_pods(desired, needs.of(key.name, &template["spec"]), &copies);
     }
     demand
 }
@@ -81,24 +112,17 @@ struct Copies {
     lasting: u64,
 }
 
-impl Demand {
-    fn add_pods(&mut self, desired: &Desired, spec: &Value, copies: &Copies) {
-        let pod = Pod::of(spec);
+impl<'o> Demand<'o> {
+    fn add_pods(&mut self, workload: &'o Desired, pod: Rc<Pod>, copies: &Copies) {
         self.pods += copies.pods;
-        let mut share = Share { name: desired.key().to_string(), pods: copies.pods, limits: Amounts::new(), storage: Quantity::ZERO };
         for (amounts, total) in [(&pod.requests, &mut self.requests), (&pod.limits, &mut self.limits)] {
             for (name, amount) in amounts {
                 add(total, name, &amount.times(copies.pods));
             }
         }
-        for (name, amount) in &pod.limits {
-            add(&mut share.limits, name, &amount.times(copies.pods));
-        }
-        for (name, amount) in pod.largest {
-            let largest = self.largest.entry(name).or_default();
-            *largest = largest.clone().max(amount);
-        }
-        for template in items(&desired.object.value()["spec"]["volumeClaimTemplates"]) {
+        raise(&mut self.largest, &pod.largest);
+        let mut share = Share { workload, pods: copies.pods, storage: Quantity::ZERO, pod };
+        for template in items(&workload.object.value()["spec"]["volumeClaimTemplates"]) {
             let storage = self.add_claims(&template["spec"], copies.lasting);
             share.storage = share.storage.plus(&storage);
         }
@@ -117,25 +141,29 @@ impl Demand {
 }
 
 /// An autoscaler's target and ceiling.
-fn ceiling(desired: &Desired) -> Option<((String, String), u64)> {
-    if desired.object.kind() != "HorizontalPodAutoscaler" {
+fn ceiling<'o>(key: KeyRef<'o>, object: &'o Object) -> Option<((&'o str, &'o str), u64)> {
+    if key.kind != "HorizontalPodAutoscaler" {
         return None;
     }
-    let spec = &desired.object.value()["spec"];
+    let spec = &object.value()["spec"];
     let target = &spec["scaleTargetRef"];
-    Some(((target["kind"].as_str()?.to_owned(), target["name"].as_str()?.to_owned()), spec["maxReplicas"].as_u64()?))
+    Some(((target["kind"].as_str()?, target["name"].as_str()?), spec["maxReplicas"].as_u64()?))
 }
 
-fn copies(desired: &Desired, ceilings: &BTreeMap<(String, String), u64>, nodes: &impl Fn(&Desired) -> Option<u64>) -> Option<Copies> {
-    let object = &desired.object;
-    let spec = &object.value()["spec"];
+fn copies(
+    key: KeyRef<'_>,
+    desired: &Desired,
+    ceilings: &BTreeMap<(&str, &str), u64>,
+    nodes: &impl Fn(&Desired) -> Option<u64>,
+) -> Option<Copies> {
+    let spec = &desired.object.value()["spec"];
     let handed_over = desired.hand_overs.iter().find_map(|hand_over| hand_over.initial.as_u64());
     let replicas = || {
         let now = spec["replicas"].as_u64().or(handed_over).unwrap_or(1);
-        ceilings.get(&(object.kind().to_owned(), object.name().to_owned())).map_or(now, |ceiling| now.max(*ceiling))
+        ceilings.get(&(key.kind, key.name)).map_or(now, |ceiling| now.max(*ceiling))
     };
     let steady = |count| Copies { pods: count, lasting: count };
-    Some(match object.kind() {
+    Some(match key.kind {
         "Deployment" => {
             let count = replicas();
             Copies { pods: count + 2 * surge(&spec["strategy"], count, "25%"), lasting: count }
@@ -168,6 +196,7 @@ fn at_once(spec: &Value) -> u64 {
 }
 
 /// What one pod needs.
+#[derive(Debug)]
 struct Pod {
     requests: Amounts,
     limits: Amounts,
@@ -268,12 +297,13 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::Object;
     use serde_json::json;
 
-    fn demand(objects: Vec<Value>) -> Demand {
+    fn demand(objects: Vec<Value>) -> Demand<'static> {
         let objects: Vec<Desired> = objects.into_iter().map(|value| Desired::new(Object::try_from(value).unwrap(), None)).collect();
-        of(objects.iter(), |_| Some(3))
+        let objects: &'static [Desired] = objects.leak();
+        let keyed: Vec<_> = objects.iter().map(|desired| (desired.object.key_ref(), desired)).collect();
+        of(&keyed, |_| Some(3), &mut Needs::default())
     }
 
     fn shown(amounts: &Amounts) -> String {

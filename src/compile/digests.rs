@@ -14,19 +14,31 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
-use crate::resource::{Desired, Digest, KeyRef, Object, Read, StackIdentity};
+use crate::resource::{Desired, Digest, KeyRef, Object, Read, StackIdentity, pod_template_path};
+use crate::stack::parallel::side_by_side;
+
+use super::order::Index;
+
+/// So few workloads aren't worth a thread.
+const FEW: usize = 100;
 
 /// The annotation of the pod template.
 const ANNOTATION: &str = "spai.dev/config-digest";
 
-/// Writes the annotation into every generated workload whose pods read something that the stack makes. Objects by identity.
-pub(super) fn annotate(objects: &mut [Desired], identity: &StackIdentity) {
-    let digests: Vec<(usize, String)> = objects
-        .iter()
-        .enumerate()
-        .filter(|(_, desired)| desired.scope.service.is_some())
-        .filter_map(|(position, desired)| Some((position, digest(&desired.object, objects, identity)?)))
-        .collect();
+/// The digests of every generated workload whose pods read something that the stack makes, by the workloads' positions.
+pub(super) fn of(objects: &[Desired], index: &Index<'_>, identity: &StackIdentity) -> Vec<(usize, String)> {
+    let generated = index.keys.iter().zip(objects).enumerate().filter(|(_, (_, desired))| desired.scope.service.is_some());
+    let workloads = generated.filter(|(_, (key, _))| pod_template_path(key.group, key.kind).is_some());
+    let workloads: Vec<usize> = workloads.map(|(position, _)| position).collect();
+    let digests = side_by_side(workloads.len(), FEW, |number| {
+        let position = workloads[number];
+        Some((position, digest(index.keys[position], &objects[position].object, (objects, index), identity)?))
+    });
+    digests.into_iter().flatten().collect()
+}
+
+/// Writes them into the workloads.
+pub(super) fn annotate(objects: &mut [Desired], digests: Vec<(usize, String)>) {
     for (position, digest) in digests {
         let Some(template) = objects[position].object.pod_template_mut().and_then(Value::as_object_mut) else { continue };
         let metadata = template.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
@@ -48,17 +60,17 @@ enum Part<'o> {
     FewBits(&'static str, &'o str, &'o str, u16),
 }
 
-fn digest(object: &Object, objects: &[Desired], identity: &StackIdentity) -> Option<String> {
+fn digest(key: KeyRef<'_>, object: &Object, among: (&[Desired], &Index<'_>), identity: &StackIdentity) -> Option<String> {
     let references = object.pod_references()?;
-    let namespace = object.namespace();
+    let namespace = key.namespace;
     let mut parts: Vec<Part<'_>> = Vec::new();
     for read in &references.config_maps {
-        parts.extend(found(objects, "ConfigMap", namespace, read).map(|(key, value)| Part::Whole("ConfigMap", &read.0, key, value)));
+        parts.extend(found(among, "ConfigMap", namespace, *read).map(|(key, value)| Part::Whole("ConfigMap", read.0, key, value)));
     }
     for read in &references.secrets {
-        for (key, value) in found(objects, "Secret", namespace, read) {
-            let place = [identity.stack.as_str(), &identity.environment, namespace.unwrap_or_default(), &read.0, key];
-            parts.push(Part::FewBits("Secret", &read.0, key, few_bits(&place, value.as_str().unwrap_or_default())));
+        for (key, value) in found(among, "Secret", namespace, *read) {
+            let place = [identity.stack.as_str(), &identity.environment, namespace.unwrap_or_default(), read.0, key];
+            parts.push(Part::FewBits("Secret", read.0, key, few_bits(&place, value.as_str().unwrap_or_default())));
         }
     }
     parts.dedup();
@@ -67,20 +79,16 @@ fn digest(object: &Object, objects: &[Desired], identity: &StackIdentity) -> Opt
 
 /// What pods read of an object: the keys of `data` and `binaryData` (which have none in common), sorted.
 fn found<'o>(
-    objects: &'o [Desired],
+    (objects, index): (&'o [Desired], &Index<'_>),
     kind: &str,
     namespace: Option<&str>,
-    (name, wanted): &Read,
+    (name, wanted): Read<'_>,
 ) -> impl Iterator<Item = (&'o str, &'o Value)> {
-    let key = KeyRef { group: "", kind, namespace, name };
-    let found = objects.binary_search_by(|desired| desired.object.key_ref().cmp(&key)).ok();
     let mut contents: BTreeMap<&str, &Value> = BTreeMap::new();
-    if let Some(position) = found {
+    if let Some(position) = index.position(KeyRef { group: "", kind, namespace, name }) {
         for field in ["data", "binaryData"] {
             let data = objects[position].object.value().get(field).and_then(Value::as_object).into_iter().flatten();
-            contents.extend(
-                data.map(|(key, value)| (key.as_str(), value)).filter(|(key, _)| wanted.as_ref().is_none_or(|wanted| wanted == key)),
-            );
+            contents.extend(data.map(|(key, value)| (key.as_str(), value)).filter(|(key, _)| wanted.is_none_or(|wanted| wanted == *key)));
         }
     }
     contents.into_iter()
@@ -125,7 +133,8 @@ mod tests {
                 Some("s"),
             ),
         ];
-        annotate(&mut objects, &StackIdentity::new("stack", "test"));
+        let digests = of(&objects, &Index::of(&objects), &StackIdentity::new("stack", "test"));
+        annotate(&mut objects, digests);
         objects[2].object.value()["spec"]["template"]["metadata"]["annotations"][ANNOTATION].clone()
     }
 

@@ -22,6 +22,7 @@ mod neighbours;
 mod network;
 mod order;
 mod patches;
+mod pattern;
 mod pod;
 mod probes;
 mod quota;

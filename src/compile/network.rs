@@ -47,8 +47,8 @@ pub(super) fn of_place(at: PlaceContext<'_>) -> Vec<Desired> {
     objects
 }
 
-/// What a service may do besides, and who may reach it from outside of the stack.
-pub(super) fn of_service<'a>(
+/// Whom of the stack a service may talk to, and who of it may talk to the service.
+pub(super) fn of_neighbours<'a>(
     service: &ServiceContext<'a>,
     neighbours: &Neighbours<'a>,
     callers: &Callers<'a>,
@@ -73,6 +73,15 @@ pub(super) fn of_service<'a>(
         let from = peer_of(&first.service, service.namespace(), &namespaces);
         let name = names::joined(&[&service.instance.service, "from", caller]);
         objects.extend(ingress(service, &name, &from, service_ports(service), first.origin));
+    }
+    objects
+}
+
+/// What a service may do besides, and who may reach it from outside of the stack.
+pub(super) fn of_service(service: &ServiceContext<'_>, diagnostics: &mut Diagnostics) -> Vec<Desired> {
+    let mut objects = Vec::new();
+    if !service.at.place.tenancy.network_policies {
+        return objects;
     }
     objects.extend(from_gateway(service));
     objects.extend(from_monitoring(service, diagnostics));

@@ -2,52 +2,62 @@
 //!
 //! An edge to a service leads to its workload; it starts at the caller's workload and at the first of its hooks before.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
-use crate::resource::{Desired, Diagnostic, Diagnostics, Edge, EdgeReason, FieldPath, ObjectKey};
+use crate::resource::{Desired, Diagnostic, Diagnostics, Edge, EdgeReason, FieldPath, KeyRef, ObjectKey};
 
 use super::context::{ServiceContext, edge};
 use super::hooks;
 use super::neighbours::Neighbours;
 
-/// Finds objects in the list that is being compiled, sorted by identity, to add to them.
-#[derive(Default)]
-pub(super) struct Index {
+/// Finds objects in the list that is being compiled, sorted by identity.
+pub(super) struct Index<'o> {
+    /// Their identities, looked up once.
+    pub keys: Vec<KeyRef<'o>>,
     /// By identity without the group, as people name objects; made when the first is asked for.
-    loose: OnceCell<HashMap<ObjectKey, usize>>,
+    loose: OnceLock<HashMap<ObjectKey, usize>>,
 }
 
-impl Index {
-    fn position(objects: &[Desired], key: &ObjectKey) -> Option<usize> {
-        objects.binary_search_by(|desired| desired.object.key_ref().cmp(&key.as_ref())).ok()
+impl<'o> Index<'o> {
+    pub fn of(objects: &'o [Desired]) -> Self {
+        Self { keys: objects.iter().map(|desired| desired.object.key_ref()).collect(), loose: OnceLock::new() }
+    }
+
+    pub fn position(&self, key: KeyRef<'_>) -> Option<usize> {
+        self.keys.binary_search(&key).ok()
     }
 
     /// The object that people mean, whether or not they give its group.
-    fn find(&self, objects: &[Desired], key: &ObjectKey) -> Option<ObjectKey> {
-        if Self::position(objects, key).is_some() {
+    fn find(&self, key: &ObjectKey) -> Option<ObjectKey> {
+        if self.position(key.as_ref()).is_some() {
             return Some(key.clone());
         }
         if !key.group.is_empty() {
             return None;
         }
         let loose = self.loose.get_or_init(|| {
-            let keys = objects.iter().map(Desired::key);
-            keys.enumerate().map(|(position, key)| (ObjectKey { group: String::new(), ..key }, position)).collect()
+            let keys = self.keys.iter().map(|key| KeyRef { group: "", ..*key }.to_key());
+            keys.enumerate().map(|(position, key)| (key, position)).collect()
         });
-        let position = loose.get(key)?;
-        Some(objects[*position].key())
+        loose.get(key).map(|position| self.keys[*position].to_key())
     }
 }
 
-/// Adds a service's edges and lifecycle to its objects.
-pub(super) fn add<'a>(
+/// What a service adds to its objects, by their positions.
+#[derive(Default)]
+pub(super) struct Addition {
+    edges: Vec<(usize, Vec<Edge>)>,
+    lifecycle: Option<(usize, Vec<FieldPath>, Vec<ObjectKey>)>,
+}
+
+/// A service's edges and lifecycle.
+pub(super) fn of<'a>(
     service: &ServiceContext<'a>,
     neighbours: &Neighbours<'a>,
-    objects: &mut [Desired],
-    index: &Index,
+    index: &Index<'_>,
     diagnostics: &mut Diagnostics,
-) {
+) -> Addition {
     let mut edges: Vec<Edge> = Vec::new();
     // What is missing is reported with the network's edges.
     for needed in neighbours.needed(service, &mut Diagnostics::default()) {
@@ -58,7 +68,7 @@ pub(super) fn add<'a>(
         let origin = if service.instance.provenance.0.contains_key(&item) { service.origin(&item) } else { service.origin("after") };
         let target = match after.strip_prefix("service.") {
             Some(name) => neighbours.find(&service.at, name).map(|service| service.workload_key()),
-            None => after.parse().ok().and_then(|key| index.find(objects, &key)),
+            None => after.parse().ok().and_then(|key| index.find(&key)),
         };
         match target {
             Some(target) => edges.push(edge(target, EdgeReason::After, origin)),
@@ -72,17 +82,32 @@ pub(super) fn add<'a>(
             ),
         }
     }
-    if let Some(position) = first_hook(service).and_then(|key| Index::position(objects, &key)) {
-        objects[position].edges.extend(edges.clone());
+    let mut addition = Addition::default();
+    if let Some(position) = first_hook(service).and_then(|key| index.position(key.as_ref())) {
+        addition.edges.push((position, edges.clone()));
     }
     if let Some((hook, name)) = hooks::last_before(service) {
         edges.push(edge(hook, EdgeReason::After, service.origin_at(&["hooks", "before", name])));
     }
-    let Some(position) = Index::position(objects, &service.workload_key()) else { return };
-    objects[position].edges.extend(edges);
-    let lifecycle = lifecycle(service, objects, index, diagnostics);
-    objects[position].lifecycle.ignore_changes = lifecycle.0;
-    objects[position].lifecycle.replace_triggered_by = lifecycle.1;
+    if let Some(position) = index.position(service.workload_key().as_ref()) {
+        addition.edges.push((position, edges));
+        let (ignored, triggers) = lifecycle(service, index, diagnostics);
+        addition.lifecycle = Some((position, ignored, triggers));
+    }
+    addition
+}
+
+/// Adds what services add to the objects.
+pub(super) fn add(objects: &mut [Desired], additions: Vec<Addition>) {
+    for Addition { edges, lifecycle } in additions {
+        for (position, edges) in edges {
+            objects[position].edges.extend(edges);
+        }
+        if let Some((position, ignored, triggers)) = lifecycle {
+            objects[position].lifecycle.ignore_changes = ignored;
+            objects[position].lifecycle.replace_triggered_by = triggers;
+        }
+    }
 }
 
 fn first_hook(service: &ServiceContext<'_>) -> Option<ObjectKey> {
@@ -90,12 +115,7 @@ fn first_hook(service: &ServiceContext<'_>) -> Option<ObjectKey> {
     Some(hooks::key(service, name))
 }
 
-fn lifecycle(
-    service: &ServiceContext<'_>,
-    objects: &[Desired],
-    index: &Index,
-    diagnostics: &mut Diagnostics,
-) -> (Vec<FieldPath>, Vec<ObjectKey>) {
+fn lifecycle(service: &ServiceContext<'_>, index: &Index<'_>, diagnostics: &mut Diagnostics) -> (Vec<FieldPath>, Vec<ObjectKey>) {
     let said = &service.spec().lifecycle;
     let mut ignored = Vec::new();
     for text in &said.ignore_changes {
@@ -116,7 +136,7 @@ fn lifecycle(
             .parse::<ObjectKey>()
             .ok()
             .map(|key| ObjectKey { namespace: key.namespace.or_else(|| Some(service.namespace().to_owned())), ..key });
-        match key.and_then(|key| index.find(objects, &key)) {
+        match key.and_then(|key| index.find(&key)) {
             Some(key) => triggers.push(key),
             None => service.error(
                 diagnostics,

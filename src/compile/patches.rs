@@ -87,15 +87,7 @@ impl<'a> Patches<'a> {
             return;
         }
         for desired in objects {
-            let (kind, scope) = (desired.object.kind(), &desired.scope);
-            let namespace = if kind == "Namespace" { Some(desired.object.name()) } else { desired.object.namespace() };
-            let aims = [(kind, None, None), (kind, namespace, scope.service.as_deref()), (kind, namespace, None)];
-            let mut meant: Vec<usize> = aims.iter().filter_map(|aim| self.by_aim.get(aim)).flatten().copied().collect();
-            // In the order in which they stand, whomever they are for.
-            meant.sort_unstable();
-            // Without a service or a namespace some of the aims are the same.
-            meant.dedup();
-            for index in meant {
+            for index in self.meant_for(desired) {
                 let aimed = &self.all[index];
                 if aimed.is_for(desired) {
                     self.used[index].store(true, Ordering::Relaxed);
@@ -103,6 +95,24 @@ impl<'a> Patches<'a> {
                 }
             }
         }
+    }
+
+    /// Whether one that is meant for the object may write where [`identity_of`] looks, or to labels.
+    pub fn may_touch_identity(&self, desired: &Desired) -> bool {
+        self.meant_for(desired).into_iter().any(|index| self.all[index].may_touch_identity())
+    }
+
+    /// Those that are meant for an object of its kind, service and namespace.
+    fn meant_for(&self, desired: &Desired) -> Vec<usize> {
+        let (kind, scope) = (desired.object.kind(), &desired.scope);
+        let namespace = if kind == "Namespace" { Some(desired.object.name()) } else { desired.object.namespace() };
+        let aims = [(kind, None, None), (kind, namespace, scope.service.as_deref()), (kind, namespace, None)];
+        let mut meant: Vec<usize> = aims.iter().filter_map(|aim| self.by_aim.get(aim)).flatten().copied().collect();
+        // In the order in which they stand, whomever they are for.
+        meant.sort_unstable();
+        // Without a service or a namespace some of the aims are the same.
+        meant.dedup();
+        meant
     }
 
     /// Warns of patches that met nothing anywhere (a patch of a service counts once for all its instances).
@@ -138,9 +148,11 @@ impl Aimed<'_> {
     /// Whether it writes where [`identity_of`] looks.
     fn may_touch_identity(&self) -> bool {
         self.patch.fields.iter().any(|(name, value)| match (name.as_str(), value) {
-            ("spec", Value::Object(spec)) => {
-                spec.keys().any(|key| matches!(key.as_str(), "selector" | "template" | "jobTemplate" | "$patch"))
-            }
+            ("spec", Value::Object(spec)) => spec.iter().any(|(name, value)| match (name.as_str(), value) {
+                // What is below a template's own spec says nothing of its labels.
+                ("template", Value::Object(template)) => template.keys().any(|key| key != "spec"),
+                (name, _) => matches!(name, "selector" | "template" | "jobTemplate" | "$patch"),
+            }),
             (name, _) => matches!(name, "spec" | "apiVersion" | "kind" | "metadata" | "template" | "$patch"),
         })
     }

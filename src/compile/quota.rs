@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::resource::{Desired, Diagnostic, Diagnostics, Quantity};
+use crate::resource::{Desired, Diagnostic, Diagnostics, KeyRef, Quantity};
 use crate::stack::PlaceKind;
 use crate::stack::model::Limits;
 
 use super::context::PlaceContext;
-use super::demand::{self, Demand, SMALL_CPU, SMALL_MEMORY};
+use super::demand::{self, Demand, Needs, SMALL_CPU, SMALL_MEMORY};
 use super::marked::Marked;
 
 /// Every namespace has the cluster's root certificate as a ConfigMap.
@@ -17,14 +17,19 @@ const OF_THE_CLUSTER: u64 = 1;
 const SPARE: u64 = 10;
 
 /// The quota and the limit range of a place, given all its other objects.
-pub(super) fn objects(at: PlaceContext<'_>, content: &[&Desired], diagnostics: &mut Diagnostics) -> Vec<Desired> {
+pub(super) fn objects<'o>(
+    at: PlaceContext<'_>,
+    content: &[(KeyRef<'o>, &'o Desired)],
+    needs: &mut Needs<'o>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Desired> {
     let limits = limits(&at);
     let quota = at.place.tenancy.quota;
     let bounded = [&limits.cpu, &limits.memory, &limits.storage].iter().any(|limit| limit.is_some()) || limits.pods.is_some();
     if !quota && !bounded {
         return Vec::new();
     }
-    let demand = demand::of(content.iter().copied(), |desired| nodes(&at, desired));
+    let demand = demand::of(content, |desired| nodes(&at, desired), needs);
     for desired in &demand.unbounded {
         diagnostics.push(
             Diagnostic::error(
@@ -66,7 +71,7 @@ fn limits(at: &PlaceContext<'_>) -> Limits {
     }
 }
 
-fn quota_body(at: &PlaceContext<'_>, demand: &Demand) -> Marked {
+fn quota_body(at: &PlaceContext<'_>, demand: &Demand<'_>) -> Marked {
     let mut hard: Map<String, Value> = Map::new();
     let mut set = |name: &str, amount: &Quantity| hard.insert(name.to_owned(), Value::from(amount.to_string()));
     for name in ["cpu", "memory"] {
@@ -90,7 +95,7 @@ fn quota_body(at: &PlaceContext<'_>, demand: &Demand) -> Marked {
 }
 
 /// No container larger than the largest there is; one that says nothing gets little.
-fn limit_range_body(demand: &Demand) -> Marked {
+fn limit_range_body(demand: &Demand<'_>) -> Marked {
     let mut max = Map::new();
     let mut default = Map::new();
     for (name, small) in [("cpu", SMALL_CPU), ("memory", SMALL_MEMORY)] {
@@ -114,7 +119,7 @@ fn limit_range_body(demand: &Demand) -> Marked {
     body
 }
 
-fn check(at: &PlaceContext<'_>, limits: &Limits, demand: &Demand, diagnostics: &mut Diagnostics) {
+fn check(at: &PlaceContext<'_>, limits: &Limits, demand: &Demand<'_>, diagnostics: &mut Diagnostics) {
     let zero = Quantity::ZERO;
     let pods = limits.pods.map(|pods| pods.to_string());
     let figures: [(&str, &Option<String>, Quantity, &str); 4] = [
@@ -151,15 +156,15 @@ fn check(at: &PlaceContext<'_>, limits: &Limits, demand: &Demand, diagnostics: &
 }
 
 /// Who needs most of it.
-fn largest(demand: &Demand, name: &str) -> String {
-    let amount = |share: &demand::Share| match name {
+fn largest(demand: &Demand<'_>, name: &str) -> String {
+    let amount = |share: &demand::Share<'_>| match name {
         "pods" => Quantity::count(share.pods),
         "storage" => share.storage.clone(),
-        _ => share.limits.get(name).cloned().unwrap_or_default(),
+        _ => share.limit(name),
     };
-    let mut shares: Vec<(Quantity, &str)> =
-        demand.workloads.iter().map(|share| (amount(share), share.name.as_str())).filter(|(amount, _)| !amount.is_zero()).collect();
-    shares.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    let shares = demand.workloads.iter().map(|share| (amount(share), share.workload.key().to_string()));
+    let mut shares: Vec<(Quantity, String)> = shares.filter(|(amount, _)| !amount.is_zero()).collect();
+    shares.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     let shown = shares.iter().take(3).map(|(amount, name)| format!("{name} {amount}")).collect::<Vec<_>>().join(", ");
     if shares.len() > 3 { format!("{shown} and {} more", shares.len() - 3) } else { shown }
 }

@@ -10,6 +10,7 @@ use crate::stack::node::join_path;
 
 use super::context::ServiceContext;
 use super::marked::Marked;
+use super::order::Index;
 use super::{names, pod};
 
 /// The objects of a service's routes.
@@ -101,17 +102,19 @@ fn prefix(route: &Route) -> &str {
 }
 
 /// Two routes for one host and path: which one wins depends on the controller, or on chance.
-pub(super) fn check_twice(objects: &[Desired], diagnostics: &mut Diagnostics) {
+pub(super) fn check_twice(objects: &[Desired], index: &Index<'_>, diagnostics: &mut Diagnostics) {
     let mut seen: BTreeMap<(String, String, String), &Desired> = BTreeMap::new();
-    for desired in objects.iter().filter(|desired| desired.scope.service.is_some()) {
+    for (key, desired) in index.keys.iter().zip(objects).filter(|(_, desired)| desired.scope.service.is_some()) {
+        if !matches!(key.kind, "Ingress" | "HTTPRoute") {
+            continue;
+        }
         let spec = &desired.object.value()["spec"];
-        let (way, host, path) = match desired.object.kind() {
+        let (way, host, path) = match key.kind {
             "Ingress" => {
                 let class = spec["ingressClassName"].as_str().unwrap_or_default();
                 (format!("class {class}"), &spec["rules"][0]["host"], &spec["rules"][0]["http"]["paths"][0]["path"])
             }
-            "HTTPRoute" => (spec["parentRefs"].to_string(), &spec["hostnames"][0], &spec["rules"][0]["matches"][0]["path"]["value"]),
-            _ => continue,
+            _ => (spec["parentRefs"].to_string(), &spec["hostnames"][0], &spec["rules"][0]["matches"][0]["path"]["value"]),
         };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let route = (way, text(host), text(path));

@@ -46,36 +46,36 @@ struct Finder<'n, 'o, S> {
 
 impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
     fn of_object(&mut self, index: usize) {
-        let object = self.nodes.object(index);
-        let (group, kind) = (object.group(), object.kind());
-        if let Some(namespace) = object.namespace() {
+        let (object, key) = (self.nodes.object(index), self.nodes.key_ref(index));
+        let (group, kind) = (key.group, key.kind);
+        if let Some(namespace) = key.namespace {
             self.after(index, "", "Namespace", None, namespace, EdgeReason::Containment);
         }
         for crd in self.nodes.definitions(group, kind) {
             self.sink.edge(index, *crd, EdgeReason::Definition);
         }
-        if object.pod_template().is_some() {
+        if self.pods.is_workload(index) {
             self.of_workload(index, object);
         }
         let spec = &object.value()["spec"];
         match (group, kind) {
             ("", "ResourceQuota") => {
-                self.guard_namespace(index, object);
-                if let Some(namespace) = object.namespace() {
+                self.guard_namespace(index);
+                if let Some(namespace) = key.namespace {
                     self.sink.guard(index, Gate::Counted(namespace));
                 }
             }
-            ("", "LimitRange") => self.guard_namespace(index, object),
-            ("networking.k8s.io", "NetworkPolicy") => self.before_selected(index, object, &spec["podSelector"]),
-            ("policy", "PodDisruptionBudget") => self.before_selected(index, object, &spec["selector"]),
+            ("", "LimitRange") => self.guard_namespace(index),
+            ("networking.k8s.io", "NetworkPolicy") => self.before_selected(index, &spec["podSelector"]),
+            ("policy", "PodDisruptionBudget") => self.before_selected(index, &spec["selector"]),
             ("", "Service") => {
-                self.counted(index, object);
-                self.before_selected_exactly(index, object, &spec["selector"]);
+                self.counted(index);
+                self.before_selected_exactly(index, &spec["selector"]);
             }
-            ("", "ConfigMap") => self.counted(index, object),
+            ("", "ConfigMap") => self.counted(index),
             ("", "Secret") => self.of_secret(index, object),
             ("", "PersistentVolumeClaim") => {
-                self.counted(index, object);
+                self.counted(index);
                 self.class(index, "storage.k8s.io", "StorageClass", &spec["storageClassName"]);
                 if let Some(volume) = text(&spec["volumeName"]) {
                     self.after(index, "", "PersistentVolume", None, volume, EdgeReason::Use);
@@ -100,15 +100,16 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
             self.sink.edge(index, *service, EdgeReason::Definition);
         }
         // Autoscalers of all makes.
-        if let Some(name) = text(&spec["scaleTargetRef"]["name"]) {
-            let kind = text(&spec["scaleTargetRef"]["kind"]).unwrap_or("Deployment");
-            let group = text(&spec["scaleTargetRef"]["apiVersion"]).map_or("apps", group_of);
-            self.after(index, group, kind, object.namespace(), name, EdgeReason::Target);
+        let target = &spec["scaleTargetRef"];
+        if let Some(name) = text(&target["name"]) {
+            let kind = text(&target["kind"]).unwrap_or("Deployment");
+            let group = text(&target["apiVersion"]).map_or("apps", group_of);
+            self.after(index, group, kind, key.namespace, name, EdgeReason::Target);
         }
     }
 
     fn of_workload(&mut self, index: usize, object: &'o Object) {
-        let namespace = object.namespace();
+        let namespace = self.nodes.key_ref(index).namespace;
         self.sink.pass(index, Gate::Namespace(namespace.unwrap_or_default()));
         self.sink.pass(index, Gate::Cluster);
         let Some(references) = object.pod_references() else { return };
@@ -123,10 +124,8 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
         for name in &references.claims {
             self.after(index, "", "PersistentVolumeClaim", namespace, name, EdgeReason::Use);
         }
-        let classes = [
-            ("scheduling.k8s.io", "PriorityClass", &references.priority_class),
-            ("node.k8s.io", "RuntimeClass", &references.runtime_class),
-        ];
+        let classes =
+            [("scheduling.k8s.io", "PriorityClass", references.priority_class), ("node.k8s.io", "RuntimeClass", references.runtime_class)];
         for (group, kind, name) in classes {
             if let Some(name) = name {
                 self.after(index, group, kind, None, name, EdgeReason::Use);
@@ -135,7 +134,7 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
         for name in &references.storage_classes {
             self.after(index, "storage.k8s.io", "StorageClass", None, name, EdgeReason::Use);
         }
-        let account = references.service_account.as_deref().unwrap_or("default");
+        let account = references.service_account.unwrap_or("default");
         self.after(index, "", "ServiceAccount", namespace, account, EdgeReason::Use);
         if let Some(bindings) = self.bindings.get(&(namespace.unwrap_or_default(), account)) {
             for binding in bindings {
@@ -150,7 +149,7 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
     }
 
     fn of_secret(&mut self, index: usize, object: &'o Object) {
-        self.counted(index, object);
+        self.counted(index);
         if object.value()["type"] == "kubernetes.io/service-account-token"
             && let Some(account) = object.annotation("kubernetes.io/service-account.name")
         {
@@ -236,41 +235,46 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
         let Some(service) = self.nodes.find("", "Service", namespace, name) else { return };
         self.sink.edge(index, service, EdgeReason::Use);
         let selector = &self.nodes.object(service).value()["spec"]["selector"];
-        for workload in self.pods.selected(self.nodes, namespace.unwrap_or_default(), selector).unwrap_or_default() {
+        for workload in self.pods.selected(namespace.unwrap_or_default(), selector).unwrap_or_default() {
             self.sink.edge(index, workload, EdgeReason::Use);
         }
     }
 
     /// Before the workloads whose pods a label selector finds.
-    fn before_selected(&mut self, index: usize, object: &'o Object, selector: &Value) {
+    fn before_selected(&mut self, index: usize, selector: &Value) {
         let labels = &selector["matchLabels"];
         let plain = selector.get("matchExpressions").is_none();
-        match self.pods.selected(self.nodes, object.namespace().unwrap_or_default(), labels).filter(|_| plain) {
+        match self.pods.selected(self.namespace(index), labels).filter(|_| plain) {
             Some(found) => found.into_iter().for_each(|workload| self.sink.edge(workload, index, EdgeReason::Constraint)),
-            None => self.guard_namespace(index, object),
+            None => self.guard_namespace(index),
         }
     }
 
     /// The same for a Service: one without a selector leads to nobody.
-    fn before_selected_exactly(&mut self, index: usize, object: &'o Object, selector: &Value) {
+    fn before_selected_exactly(&mut self, index: usize, selector: &Value) {
         if selector.as_object().is_none_or(Map::is_empty) {
             return;
         }
-        match self.pods.selected(self.nodes, object.namespace().unwrap_or_default(), selector) {
+        match self.pods.selected(self.namespace(index), selector) {
             Some(found) => found.into_iter().for_each(|workload| self.sink.edge(workload, index, EdgeReason::Use)),
-            None => self.guard_namespace(index, object),
+            None => self.guard_namespace(index),
         }
     }
 
-    fn guard_namespace(&mut self, index: usize, object: &'o Object) {
-        if let Some(namespace) = object.namespace() {
+    /// Its namespace; empty for what has none.
+    fn namespace(&self, index: usize) -> &'o str {
+        self.nodes.key_ref(index).namespace.unwrap_or_default()
+    }
+
+    fn guard_namespace(&mut self, index: usize) {
+        if let Some(namespace) = self.nodes.key_ref(index).namespace {
             self.sink.guard(index, Gate::Namespace(namespace));
         }
     }
 
     /// A quota counts it.
-    fn counted(&mut self, index: usize, object: &'o Object) {
-        if let Some(namespace) = object.namespace() {
+    fn counted(&mut self, index: usize) {
+        if let Some(namespace) = self.nodes.key_ref(index).namespace {
             self.sink.pass(index, Gate::Counted(namespace));
         }
     }
@@ -290,52 +294,75 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
 
 /// Workloads by the labels of their pods.
 struct PodIndex<'o> {
-    /// By namespace, label and value.
-    by_label: HashMap<(&'o str, &'o str, &'o str), Vec<usize>>,
+    by_namespace: HashMap<&'o str, Workloads<'o>>,
+    /// By position: whether an object is one.
+    is_workload: Vec<bool>,
+}
+
+/// The workloads of a namespace.
+#[derive(Default)]
+struct Workloads<'o> {
+    /// Each with the labels of its pods.
+    all: Vec<(usize, &'o Map<String, Value>)>,
+    /// Those that have a label, as places in `all`; written where they are many.
+    by_label: HashMap<(&'o str, &'o str), Vec<usize>>,
 }
 
 impl<'o> PodIndex<'o> {
     fn of(nodes: &Nodes<'o>) -> Self {
-        let mut by_label: HashMap<(&str, &str, &str), Vec<usize>> = HashMap::new();
-        for index in 0..nodes.len() {
-            let object = nodes.object(index);
-            let namespace = object.namespace().unwrap_or_default();
-            for (name, value) in pod_labels(object).into_iter().flatten() {
-                if let Some(value) = value.as_str() {
-                    by_label.entry((namespace, name, value)).or_default().push(index);
+        let mut by_namespace: HashMap<&str, Workloads<'o>> = HashMap::new();
+        let mut is_workload = vec![false; nodes.len()];
+        for (index, is_workload) in is_workload.iter_mut().enumerate() {
+            let (object, key) = (nodes.object(index), nodes.key_ref(index));
+            let Some(template) = object.pod_template_of(key.group, key.kind) else { continue };
+            *is_workload = true;
+            if let Some(labels) = template["metadata"]["labels"].as_object() {
+                by_namespace.entry(key.namespace.unwrap_or_default()).or_default().all.push((index, labels));
+            }
+        }
+        for workloads in by_namespace.values_mut().filter(|workloads| workloads.all.len() > FEW) {
+            for (place, (_, labels)) in workloads.all.iter().enumerate() {
+                for (name, value) in *labels {
+                    if let Some(value) = value.as_str() {
+                        workloads.by_label.entry((name, value)).or_default().push(place);
+                    }
                 }
             }
         }
-        Self { by_label }
+        Self { by_namespace, is_workload }
+    }
+
+    fn is_workload(&self, index: usize) -> bool {
+        self.is_workload[index]
     }
 
     /// The workloads whose pods have these labels; None where they are all or many.
-    fn selected<'p>(&'p self, nodes: &Nodes<'_>, namespace: &'p str, labels: &'p Value) -> Option<Vec<usize>> {
+    fn selected<'p>(&'p self, namespace: &str, labels: &'p Value) -> Option<Vec<usize>> {
         let labels: Vec<(&'p str, &'p str)> =
             labels.as_object()?.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
-        let of = |(name, value): &(&'p str, &'p str)| self.by_label.get(&(namespace, *name, *value)).map_or(&[][..], Vec::as_slice);
+        if labels.is_empty() {
+            return None;
+        }
+        let Some(workloads) = self.by_namespace.get(namespace) else { return Some(Vec::new()) };
+        let has_all = |pod: &Map<String, Value>| labels.iter().all(|(name, value)| pod.get(*name).and_then(Value::as_str) == Some(value));
+        if workloads.all.len() <= FEW {
+            return Some(workloads.all.iter().filter(|(_, pod)| has_all(pod)).map(|(index, _)| *index).collect());
+        }
+        let of = |label: &(&'p str, &'p str)| workloads.by_label.get(label).map_or(&[][..], Vec::as_slice);
         let candidates = labels.iter().map(of).min_by_key(|found| found.len())?;
         if candidates.len() > FEW {
             return None;
         }
-        let has_all = |index: &&usize| {
-            let pod = pod_labels(nodes.object(**index));
-            pod.is_some_and(|pod| labels.iter().all(|(name, value)| pod.get(*name).and_then(Value::as_str) == Some(value)))
-        };
-        Some(candidates.iter().filter(has_all).copied().collect())
+        let candidates = candidates.iter().map(|place| workloads.all[*place]);
+        Some(candidates.filter(|(_, pod)| has_all(pod)).map(|(index, _)| index).collect())
     }
-}
-
-fn pod_labels(object: &Object) -> Option<&Map<String, Value>> {
-    object.pod_template()?["metadata"]["labels"].as_object()
 }
 
 fn bindings_of_accounts<'o>(nodes: &Nodes<'o>) -> HashMap<(&'o str, &'o str), Vec<usize>> {
     let mut bindings: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     for index in 0..nodes.len() {
-        let object = nodes.object(index);
-        if matches!(object.kind(), "RoleBinding" | "ClusterRoleBinding") {
-            for account in accounts_of(object) {
+        if matches!(nodes.key_ref(index).kind, "RoleBinding" | "ClusterRoleBinding") {
+            for account in accounts_of(nodes.object(index)) {
                 bindings.entry(account).or_default().push(index);
             }
         }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use crate::resource::{KeyRef, Object, ObjectKey};
 
 /// A place where constraints and what they constrain meet, so that not each pair needs an edge.
@@ -36,13 +38,13 @@ impl<'o> Nodes<'o> {
         let mut api_services: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
         for (index, (object, key)) in objects.iter().zip(&keys).enumerate() {
             positions.entry(*key).or_insert(index);
-            let spec: &'o serde_json::Value = &object.value()["spec"];
-            let text = |value: &'o serde_json::Value| value.as_str().unwrap_or_default();
-            if key.kind == "CustomResourceDefinition" {
-                definitions.entry((text(&spec["group"]), text(&spec["names"]["kind"]))).or_default().push(index);
-            }
-            if key.kind == "APIService" {
-                api_services.entry((text(&spec["group"]), text(&spec["version"]))).or_default().push(index);
+            let spec = |path: &str| object.value().pointer(path).and_then(Value::as_str).unwrap_or_default();
+            match key.kind {
+                "CustomResourceDefinition" => {
+                    definitions.entry((spec("/spec/group"), spec("/spec/names/kind"))).or_default().push(index);
+                }
+                "APIService" => api_services.entry((spec("/spec/group"), spec("/spec/version"))).or_default().push(index),
+                _ => {}
             }
         }
         Self { objects, keys, positions, definitions, api_services }
@@ -58,6 +60,11 @@ impl<'o> Nodes<'o> {
 
     pub fn key(&self, index: usize) -> ObjectKey {
         self.keys[index].to_key()
+    }
+
+    /// The same, borrowed: looked up once, for all who ask what an object is.
+    pub fn key_ref(&self, index: usize) -> KeyRef<'o> {
+        self.keys[index]
     }
 
     pub fn position(&self, key: &ObjectKey) -> Option<usize> {

@@ -106,7 +106,13 @@ fn write_scalar(text: &mut String, value: &Value, indent: usize) {
 }
 
 fn pad(text: &mut String, indent: usize) {
-    text.extend(std::iter::repeat_n(' ', indent));
+    const SPACES: &str = "                                ";
+    let mut left = indent;
+    while left > 0 {
+        let some = left.min(SPACES.len());
+        text.push_str(&SPACES[..some]);
+        left -= some;
+    }
 }
 
 /// Whether a text of several lines can stand as it is, in a literal block.
@@ -147,23 +153,48 @@ fn write_text(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// A byte that needs quotes wherever it stands.
+const NEVER: u8 = 1;
+/// `:`, which needs quotes before a space and at the end.
+const COLON: u8 = 2;
+/// A space, which needs quotes after a colon and at the end.
+const SPACE: u8 = 4;
+
+/// What each byte means to a text without quotes.
+const MEANS: [u8; 256] = {
+    let mut means = [NEVER; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'@' | b'+' | b',' | b'=' | b'(' | b')') {
+            means[byte as usize] = 0;
+        }
+        byte += 1;
+    }
+    means[b':' as usize] = COLON;
+    means[b' ' as usize] = SPACE;
+    means
+};
+
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let word = |c: &u8| {
-        c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.' | b'/' | b':' | b'@' | b'+' | b' ' | b',' | b'=' | b'(' | b')')
-    };
-    bytes.first().is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, b'/' | b'_'))
-        && bytes.iter().all(word)
-        && !text.ends_with([' ', ':'])
-        && !bytes.windows(2).any(|pair| pair == b": ")
+    let Some(first) = bytes.first() else { return false };
+    let mut means = 0;
+    for byte in bytes {
+        means |= MEANS[usize::from(*byte)];
+    }
+    (first.is_ascii_alphabetic() || matches!(first, b'/' | b'_'))
+        && means & NEVER == 0
+        && (means == 0 || !(text.ends_with([' ', ':']) || text.contains(": ")))
         && !is_a_word_of_yaml(text)
 }
 
 /// What some version of YAML reads as a boolean, a null or a number.
 fn is_a_word_of_yaml(text: &str) -> bool {
     const WORDS: [&str; 12] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"];
-    WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
-        || text.starts_with('_') && text.chars().all(|c| c == '_' || c.is_ascii_digit())
+    const LONGEST: usize = "infinity".len();
+    let may_be = text.len() <= LONGEST && text.starts_with(['y', 'Y', 'n', 'N', 'o', 'O', 't', 'T', 'f', 'F', 'i', 'I']);
+    (may_be && WORDS.iter().any(|word| text.eq_ignore_ascii_case(word)))
+        || (text.starts_with('_') && text.chars().all(|c| c == '_' || c.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -201,6 +232,14 @@ list:
 - true
 "
         );
+    }
+
+    #[test]
+    fn words_are_known_by_their_first_letters() {
+        for word in ["Y", "n", "Yes", "NO", "on", "OFF", "True", "false", "NULL", "NaN", "inf", "Infinity"] {
+            assert!(!is_plain(word), "{word}");
+        }
+        assert!(["yesterday", "x", "nano", "a:b", "a b", "a:b c"].iter().all(|text| is_plain(text)));
     }
 
     #[test]

@@ -69,6 +69,10 @@ impl FieldOrigins {
 
     /// Takes those of an object that is alike in place of its own, where they are the same; whether they are.
     pub fn share(&mut self, other: &Self) -> bool {
+        let shared = self.0.as_ref().zip(other.0.as_ref()).is_some_and(|(own, other)| Arc::ptr_eq(own, other));
+        if shared {
+            return true;
+        }
         let same = self.notes() == other.notes();
         if same {
             self.0.clone_from(&other.0);

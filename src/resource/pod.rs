@@ -7,34 +7,38 @@ use serde_json::Value;
 use super::Object;
 
 /// A ConfigMap or a Secret that pods read: all of it, or one key.
-pub type Read = (String, Option<String>);
+pub type Read<'o> = (&'o str, Option<&'o str>);
 
-/// Names of objects in the pod's namespace (and of classes in the cluster).
+/// Names of objects in the pod's namespace (and of classes in the cluster), borrowed from the object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PodReferences {
+pub struct PodReferences<'o> {
     /// The service account.
-    pub service_account: Option<String>,
+    pub service_account: Option<&'o str>,
     /// ConfigMaps, from variables and volumes.
-    pub config_maps: BTreeSet<Read>,
+    pub config_maps: BTreeSet<Read<'o>>,
     /// Secrets, from variables and volumes.
-    pub secrets: BTreeSet<Read>,
+    pub secrets: BTreeSet<Read<'o>>,
     /// Secrets that images are pulled with.
-    pub pull_secrets: BTreeSet<String>,
+    pub pull_secrets: BTreeSet<&'o str>,
     /// Claims.
-    pub claims: BTreeSet<String>,
+    pub claims: BTreeSet<&'o str>,
     /// The priority class.
-    pub priority_class: Option<String>,
+    pub priority_class: Option<&'o str>,
     /// The runtime class.
-    pub runtime_class: Option<String>,
+    pub runtime_class: Option<&'o str>,
     /// Storage classes of claims that are made with the pod.
-    pub storage_classes: BTreeSet<String>,
+    pub storage_classes: BTreeSet<&'o str>,
 }
 
 impl Object {
     /// The pod template of a workload (`spec.template` of a Deployment; a Pod itself); None for other kinds.
     pub fn pod_template(&self) -> Option<&Value> {
-        let path = pod_template_path(self.group(), self.kind())?;
-        path.iter().try_fold(self.value(), |value, name| value.get(name))
+        self.pod_template_of(self.group(), self.kind())
+    }
+
+    /// The same, for who knows its group and kind already.
+    pub fn pod_template_of(&self, group: &str, kind: &str) -> Option<&Value> {
+        pod_template_path(group, kind)?.iter().try_fold(self.value(), |value, name| value.get(name))
     }
 
     /// The same, to change.
@@ -44,7 +48,7 @@ impl Object {
     }
 
     /// What its pods refer to; None for what has no pods.
-    pub fn pod_references(&self) -> Option<PodReferences> {
+    pub fn pod_references(&self) -> Option<PodReferences<'_>> {
         let mut references = PodReferences::of(self.pod_template()?.get("spec")?);
         for template in items(&self.value()["spec"]["volumeClaimTemplates"]) {
             references.storage_classes.extend(text(&template["spec"]["storageClassName"]));
@@ -66,28 +70,28 @@ pub fn pod_template_path(group: &str, kind: &str) -> Option<&'static [&'static s
     }
 }
 
-impl PodReferences {
+impl<'o> PodReferences<'o> {
     /// What a pod's spec refers to.
-    pub fn of(spec: &Value) -> Self {
-        let mut found = Self {
-            service_account: text(&spec["serviceAccountName"]).or_else(|| text(&spec["serviceAccount"])),
-            priority_class: text(&spec["priorityClassName"]),
-            runtime_class: text(&spec["runtimeClassName"]),
-            ..Self::default()
-        };
-        found.pull_secrets.extend(items(&spec["imagePullSecrets"]).filter_map(|secret| text(&secret["name"])));
-        for list in ["initContainers", "containers", "ephemeralContainers"] {
-            for container in items(&spec[list]) {
-                found.read_container(container);
+    pub fn of(spec: &'o Value) -> Self {
+        let service_account = text(&spec["serviceAccountName"]).or_else(|| text(&spec["serviceAccount"]));
+        let mut found = Self { service_account, ..Self::default() };
+        // One look at each field that is there, rather than one for each that may be.
+        for (name, value) in fields(spec) {
+            match name {
+                "priorityClassName" => found.priority_class = text(value),
+                "runtimeClassName" => found.runtime_class = text(value),
+                "imagePullSecrets" => found.pull_secrets.extend(items(value).filter_map(|secret| text(&secret["name"]))),
+                "initContainers" | "containers" | "ephemeralContainers" => {
+                    items(value).for_each(|container| found.read_container(container));
+                }
+                "volumes" => items(value).for_each(|volume| found.read_volume(volume)),
+                _ => {}
             }
-        }
-        for volume in items(&spec["volumes"]) {
-            found.read_volume(volume);
         }
         found
     }
 
-    fn read_container(&mut self, container: &Value) {
+    fn read_container(&mut self, container: &'o Value) {
         for source in items(&container["envFrom"]) {
             self.config_maps.extend(text(&source["configMapRef"]["name"]).map(whole));
             self.secrets.extend(text(&source["secretRef"]["name"]).map(whole));
@@ -99,55 +103,60 @@ impl PodReferences {
         }
     }
 
-    fn read_volume(&mut self, volume: &Value) {
-        self.read_source(volume, "secretName");
-        for source in items(&volume["projected"]["sources"]) {
-            self.read_source(source, "name");
-        }
-        self.claims.extend(text(&volume["persistentVolumeClaim"]["claimName"]));
-        self.storage_classes.extend(text(&volume["ephemeral"]["volumeClaimTemplate"]["spec"]["storageClassName"]));
-        // Drivers take their credentials from Secrets.
-        for (driver, reference) in [
-            ("csi", "nodePublishSecretRef"),
-            ("cephfs", "secretRef"),
-            ("rbd", "secretRef"),
-            ("flexVolume", "secretRef"),
-            ("iscsi", "secretRef"),
-            ("scaleIO", "secretRef"),
-            ("storageos", "secretRef"),
-        ] {
-            self.secrets.extend(text(&volume[driver][reference]["name"]).map(whole));
-        }
-        self.secrets.extend(text(&volume["azureFile"]["secretName"]).map(whole));
-    }
-
-    fn read_source(&mut self, source: &Value, secret_name: &str) {
-        for (field, name, reads) in [("configMap", "name", &mut self.config_maps), ("secret", secret_name, &mut self.secrets)] {
-            let Some(object) = text(&source[field][name]) else { continue };
-            let keys: Vec<String> = items(&source[field]["items"]).filter_map(|item| text(&item["key"])).collect();
-            if keys.is_empty() {
-                reads.insert(whole(object));
-            } else {
-                reads.extend(keys.into_iter().map(|key| (object.clone(), Some(key))));
+    fn read_volume(&mut self, volume: &'o Value) {
+        for (kind, source) in fields(volume) {
+            match kind {
+                "configMap" => read_source(source, "name", &mut self.config_maps),
+                "secret" => read_source(source, "secretName", &mut self.secrets),
+                "projected" => {
+                    for source in items(&source["sources"]) {
+                        read_source(&source["configMap"], "name", &mut self.config_maps);
+                        read_source(&source["secret"], "name", &mut self.secrets);
+                    }
+                }
+                "persistentVolumeClaim" => self.claims.extend(text(&source["claimName"])),
+                "ephemeral" => self.storage_classes.extend(text(&source["volumeClaimTemplate"]["spec"]["storageClassName"])),
+                // Drivers take their credentials from Secrets.
+                "csi" => self.secrets.extend(text(&source["nodePublishSecretRef"]["name"]).map(whole)),
+                "cephfs" | "rbd" | "flexVolume" | "iscsi" | "scaleIO" | "storageos" => {
+                    self.secrets.extend(text(&source["secretRef"]["name"]).map(whole));
+                }
+                "azureFile" => self.secrets.extend(text(&source["secretName"]).map(whole)),
+                _ => {}
             }
         }
     }
 }
 
-fn whole(name: String) -> Read {
+/// What a volume takes of a ConfigMap or a Secret: all, or some keys.
+fn read_source<'o>(source: &'o Value, name: &str, reads: &mut BTreeSet<Read<'o>>) {
+    let Some(object) = text(&source[name]) else { return };
+    let mut keys = items(&source["items"]).filter_map(|item| text(&item["key"])).peekable();
+    if keys.peek().is_none() {
+        reads.insert(whole(object));
+    } else {
+        reads.extend(keys.map(|key| (object, Some(key))));
+    }
+}
+
+fn whole(name: &str) -> Read<'_> {
     (name, None)
 }
 
-fn key_of(reference: &Value) -> Option<Read> {
+fn key_of(reference: &Value) -> Option<Read<'_>> {
     Some((text(&reference["name"])?, text(&reference["key"])))
 }
 
-fn text(value: &Value) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+fn text(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| !text.is_empty())
 }
 
 fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
+}
+
+fn fields(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
 }
 
 #[cfg(test)]
@@ -171,12 +180,11 @@ mod tests {
         }))
         .unwrap();
         let found = object.pod_references().unwrap();
-        let names = |reads: &BTreeSet<Read>| {
-            reads.iter().map(|(name, key)| format!("{name}/{}", key.as_deref().unwrap_or("*"))).collect::<Vec<_>>()
-        };
+        let names =
+            |reads: &BTreeSet<Read<'_>>| reads.iter().map(|(name, key)| format!("{name}/{}", key.unwrap_or("*"))).collect::<Vec<_>>();
         assert_eq!(names(&found.config_maps), ["c1/*", "c2/k", "c3/*"]);
         assert_eq!(names(&found.secrets), ["s1/k", "s2/*", "s3/*", "s4/*"]);
-        assert_eq!((found.service_account.as_deref(), found.priority_class.as_deref()), (Some("sa"), Some("high")));
+        assert_eq!((found.service_account, found.priority_class), (Some("sa"), Some("high")));
         assert!(found.claims.contains("p1") && found.pull_secrets.contains("pull"));
     }
 }

@@ -1,44 +1,139 @@
 //! Instances of a service that are alike. Most tenants say nothing of their own about a service: what they have of it
-//! differs in texts of its configuration that name the tenant, or in nothing. It is decoded once, for the first of them.
+//! differs in texts of its configuration that name the tenant, or in nothing. It is decoded once, for the first of them;
+//! and where nothing but such texts has references, it is resolved and checked once too.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use super::evaluate::Evaluation;
 use super::layer::Layered;
-use super::model::{ConfigValue, Service};
+use super::model::{ConfigValue, Service, Tenancy};
 use super::node::{Node, NodeValue};
+use super::reference::is_template;
 
 /// What was decoded first, by the layers that it was made of.
-pub struct Alike(HashMap<usize, OnceLock<(Node, Service)>>);
+pub struct Alike(HashMap<usize, Kin>);
+
+/// Instances of the same layers.
+struct Kin {
+    number: usize,
+    first: OnceLock<First>,
+}
+
+/// The first of them that was decoded without a complaint.
+pub struct First {
+    /// The tree, its references resolved.
+    pub node: Node,
+    service: Service,
+    /// The settings of its namespace, where it was checked against them and nothing was wrong.
+    checked: Option<Tenancy>,
+    /// The texts of `[config]` that have references; None if others have some too.
+    refer: Option<Vec<String>>,
+}
+
+/// An instance that is like the first.
+pub struct Found {
+    /// What it is.
+    pub service: Service,
+    /// The number of those that are alike.
+    pub number: usize,
+}
 
 impl Alike {
     /// Nothing decoded yet, of any of these layers.
     pub fn of<'l>(layers: impl Iterator<Item = &'l Arc<Layered>>) -> Self {
-        Self(layers.map(|layered| (place(layered), OnceLock::new())).collect())
+        let mut all = HashMap::new();
+        for layered in layers {
+            let number = all.len();
+            all.entry(place(layered)).or_insert_with(|| Kin { number, first: OnceLock::new() });
+        }
+        Self(all)
     }
 
     /// The service that a tree stands for, if one like it was decoded already.
-    pub fn find(&self, layered: &Arc<Layered>, node: &Node) -> Option<Service> {
-        let (first, service) = self.0.get(&place(layered))?.get()?;
-        let mut service = service.clone();
-        for (name, text) in texts_that_differ(first, node)? {
-            // A text is a text, whatever it says: nothing else depends on it.
-            service.config.insert(name.to_owned(), ConfigValue::Text(text.to_owned()));
-        }
-        Some(service)
+    pub fn find(&self, layered: &Arc<Layered>, node: &Node) -> Option<Found> {
+        let kin = self.0.get(&place(layered))?;
+        let first = kin.first.get()?;
+        let texts = texts_that_differ(&first.node, node)?;
+        Some(Found { service: with_texts(&first.service, &texts), number: kin.number })
     }
 
-    /// Keeps what was decoded without a complaint, for those that are alike.
-    pub fn keep(&self, layered: &Arc<Layered>, node: &Node, service: &Service) {
-        if let Some(first) = self.0.get(&place(layered)) {
-            // Somebody else's may have been first, and is as good.
-            first.get_or_init(|| (node.clone(), service.clone()));
+    /// The first of these layers, if there was nothing to say about it in a namespace of these settings: who has the same values
+    /// at the same lines, in the same tier, would be checked with the same result.
+    pub fn checked(&self, layered: &Arc<Layered>, tenancy: &Tenancy) -> Option<&First> {
+        let first = self.0.get(&place(layered))?.first.get()?;
+        (first.checked.as_ref() == Some(tenancy)).then_some(first)
+    }
+
+    /// An instance like the first, by resolving nothing but the texts that have references. None where others have some too,
+    /// or where they turn out to be no texts: then the whole tree is to be looked at.
+    pub fn resolve(&self, layered: &Arc<Layered>, first: &First, evaluation: &mut Evaluation<'_, '_>) -> Option<Found> {
+        let mut texts = Vec::new();
+        for name in first.refer.as_ref()? {
+            let path = ["config", name.as_str()];
+            let (here, there) = (evaluation.node_at(&path, layered.node.at(&path)?), first.node.at(&path)?);
+            match (&here.value, &there.value) {
+                (NodeValue::String(text), NodeValue::String(other)) if text == other => {}
+                (NodeValue::String(text), NodeValue::String(_)) => texts.push((name.as_str(), text.clone())),
+                _ => here.says_same(there).then_some(())?,
+            }
         }
+        let number = self.0.get(&place(layered))?.number;
+        Some(Found { service: with_texts(&first.service, &texts), number })
+    }
+
+    /// Keeps what was decoded without a complaint, for those that are alike; their number, if this is the first. `checked`:
+    /// the settings that it was checked against without a complaint.
+    pub fn keep(&self, layered: &Arc<Layered>, node: &Node, service: &Service, checked: Option<&Tenancy>) -> Option<usize> {
+        let kin = self.0.get(&place(layered))?;
+        let mut is_first = false;
+        // Somebody else's may have been first, and is as good.
+        kin.first.get_or_init(|| {
+            is_first = true;
+            First { node: node.clone(), service: service.clone(), checked: checked.cloned(), refer: config_that_refers(&layered.node) }
+        });
+        is_first.then_some(kin.number)
     }
 }
 
 fn place(layered: &Arc<Layered>) -> usize {
     Arc::as_ptr(layered).addr()
+}
+
+/// A service with other texts in its configuration. A text is a text, whatever it says: nothing else depends on it.
+fn with_texts<S: AsRef<str>>(service: &Service, texts: &[(&str, S)]) -> Service {
+    let mut service = service.clone();
+    for (name, text) in texts {
+        service.config.insert((*name).to_owned(), ConfigValue::Text(text.as_ref().to_owned()));
+    }
+    service
+}
+
+/// The texts of `[config]` that have references. None: something else has some.
+fn config_that_refers(service: &Node) -> Option<Vec<String>> {
+    let mut refer = Vec::new();
+    for (key, entry) in service.as_table()? {
+        if key != "config" {
+            (!has_references(&entry.node)).then_some(())?;
+            continue;
+        }
+        for (name, entry) in entry.node.as_table()? {
+            match &entry.node.value {
+                NodeValue::String(text) if is_template(text) => refer.push(name.clone()),
+                _ => (!has_references(&entry.node)).then_some(())?,
+            }
+        }
+    }
+    Some(refer)
+}
+
+fn has_references(node: &Node) -> bool {
+    match &node.value {
+        NodeValue::String(text) => is_template(text),
+        NodeValue::Array(items) => items.iter().any(has_references),
+        NodeValue::Table(table) => table.values().any(|entry| has_references(&entry.node)),
+        _ => false,
+    }
 }
 
 /// The texts of `[config]` in which a tree differs from another. None: it differs in something else.
@@ -109,7 +204,32 @@ mod tests {
         let layered = Arc::new(Layered::of(Vec::new(), &first.origin, &mut Diagnostics::default()));
         let alike = Alike::of([&layered].into_iter());
         assert!(alike.find(&layered, &first).is_none());
-        alike.keep(&layered, &first, &decoded(&first));
-        assert_eq!(alike.find(&layered, &other), Some(decoded(&other)));
+        assert!(alike.keep(&layered, &first, &decoded(&first), None).is_some());
+        assert_eq!(alike.find(&layered, &other).unwrap().service, decoded(&other));
+        assert_eq!(alike.keep(&layered, &other, &decoded(&other), None), None, "it isn't the first");
+    }
+
+    #[test]
+    fn what_was_wrong_or_stands_elsewhere_is_checked_again() {
+        let node = node("config = { A = 'x' }");
+        let layered = Arc::new(Layered::of(Vec::new(), &node.origin, &mut Diagnostics::default()));
+        let (alike, unchecked) = (Alike::of([&layered].into_iter()), Alike::of([&layered].into_iter()));
+        let (tenancy, other) = (Tenancy::default(), Tenancy { quota: !Tenancy::default().quota, ..Tenancy::default() });
+        alike.keep(&layered, &node, &Service::default(), Some(&tenancy));
+        unchecked.keep(&layered, &node, &Service::default(), None);
+        assert!(alike.checked(&layered, &tenancy).is_some() && alike.checked(&layered, &other).is_none());
+        assert!(unchecked.checked(&layered, &tenancy).is_none());
+    }
+
+    #[test]
+    fn texts_of_the_configuration_may_refer_and_nothing_else() {
+        let refer = |text: &str| config_that_refers(&node(text));
+        assert_eq!(refer("args = ['a']\nconfig = { A = '${tenant.name}', B = 'x' }"), Some(vec!["A".to_owned()]));
+        assert_eq!(refer("args = ['a']"), Some(Vec::new()));
+        for other in
+            ["args = ['${tenant.name}']\nconfig = { A = '${tenant.name}' }", "config = { A = { secret = '${tenant.name}', key = 'k' } }"]
+        {
+            assert_eq!(refer(other), None, "{other}");
+        }
     }
 }

@@ -66,6 +66,11 @@ impl<'e, 's> Evaluation<'e, 's> {
         self.walk(node, &mut Vec::new())
     }
 
+    /// The same of a value that stands at a path of the whole that it is part of.
+    pub fn node_at(&mut self, path: &[&str], node: &Node) -> Node {
+        self.walk(node, &mut path.to_vec())
+    }
+
     fn walk<'n>(&mut self, node: &'n Node, path: &mut Vec<&'n str>) -> Node {
         let value = match &node.value {
             NodeValue::String(text) if is_template(text) => {

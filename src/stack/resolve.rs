@@ -1,13 +1,14 @@
 //! A stack in one environment: layers, references, names, and at the end the typed model.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use crate::resource::{Diagnostic, Diagnostics, StackIdentity};
+use crate::resource::{Diagnostic, Diagnostics, Origin, StackIdentity};
 
-use super::alike::Alike;
+use super::alike::{Alike, Found};
 use super::draft::{Draft, Owner};
 use super::evaluate::{Evaluation, Scope};
 use super::inputs::outside;
@@ -51,7 +52,7 @@ struct Resolver<'r, 's> {
     diagnostics: &'r mut Diagnostics,
 }
 
-impl Resolver<'_, '_> {
+impl<'r> Resolver<'r, '_> {
     fn resolve(&mut self, options: &ResolveOptions) -> Option<Resolved> {
         let stack = self.draft.stack;
         let (environment, file) = self.draft.environment;
@@ -189,44 +190,57 @@ impl Resolver<'_, '_> {
         Some(place)
     }
 
-    /// A service in a place, and the tree it was decoded from.
-    fn instance(&mut self, place: usize, name: &str, tenancy: Option<&Tenancy>) -> Option<(Instance, Node)> {
-        let draft = self.draft;
+    /// A service in a place, and the tree it was decoded from (but for texts of its configuration).
+    fn instance(&mut self, place: usize, name: &str, tenancy: Option<&Tenancy>) -> Option<(Instance, Cow<'r, Node>)> {
+        let (draft, alike) = (self.draft, self.alike);
         let layered = draft.instances.get(&(place, name))?;
+        let origin = &draft.stack.services().get(name)?.node.origin;
+        let instance = |spec, alike, references| Instance {
+            service: name.to_owned(),
+            spec,
+            origin: origin.clone(),
+            provenance: layered.provenance.clone(),
+            references,
+            alike,
+        };
         let scope = Scope { place: Some(place), tier: None, service: Some(name) };
+        if let Some((first, tenancy)) = tenancy.and_then(|tenancy| Some((alike.checked(layered, tenancy)?, tenancy))) {
+            let mut evaluation = Evaluation::new(draft, scope, self.diagnostics);
+            if let Some(Found { service, number }) = alike.resolve(layered, first, &mut evaluation) {
+                let (failed, references) = (evaluation.has_failed(), evaluation.services);
+                self.check_needs(&first.node, place, name);
+                if failed {
+                    return None;
+                }
+                checks::texts(&subject(draft, place, (name, origin), &service, &first.node, tenancy), self.diagnostics);
+                return Some((instance(service, Some(number), references), Cow::Borrowed(&first.node)));
+            }
+        }
+        let said = self.diagnostics.0.len();
         let mut evaluation = Evaluation::new(draft, scope, self.diagnostics);
         let mut node = evaluation.node(&layered.node);
-        let failed = evaluation.has_failed();
-        let references = evaluation.services;
+        let (failed, references) = (evaluation.has_failed(), evaluation.services);
         self.check_needs(&node, place, name);
         self.check_registries_and_slo(&node);
         if failed {
             return None;
         }
         self.take_files(&mut node);
-        let spec = match self.alike.find(layered, &node) {
-            Some(spec) => spec,
-            None => self.decode_first(layered, &node)?,
+        let found = alike.find(layered, &node);
+        let said_before = self.diagnostics.0.len();
+        let (spec, mut number) = match found {
+            Some(Found { service, number }) => (service, Some(number)),
+            None => (self.decode_checked(&node, "service")?, None),
         };
-        let origin = draft.stack.services().get(name)?.node.origin.clone();
+        let decoded_well = self.diagnostics.0.len() == said_before;
         if let Some(tenancy) = tenancy {
-            let production = draft.file().get("production").and_then(Node::as_bool) == Some(true);
-            let tier = draft.places[place].owner.tier().and_then(|tier| draft.tiers.get(tier)).map(|tier| &tier.node);
-            let subject = checks::Subject { name, spec: &spec, node: &node, origin: &origin, production, tenancy, tier };
-            checks::service(&subject, self.diagnostics);
+            checks::service(&subject(draft, place, (name, origin), &spec, &node, tenancy), self.diagnostics);
         }
-        let instance = Instance { service: name.to_owned(), spec, origin, provenance: layered.provenance.clone(), references };
-        Some((instance, node))
-    }
-
-    /// A service that is unlike those decoded so far. One that there is something to say about is told of in each place.
-    fn decode_first(&mut self, layered: &Arc<Layered>, node: &Node) -> Option<Service> {
-        let before = self.diagnostics.0.len();
-        let spec: Service = self.decode_checked(node, "service")?;
-        if self.diagnostics.0.len() == before {
-            self.alike.keep(layered, node, &spec);
+        // One that there is something to say about is told of in each place.
+        if number.is_none() && decoded_well {
+            number = alike.keep(layered, &node, &spec, tenancy.filter(|_| self.diagnostics.0.len() == said));
         }
-        Some(spec)
+        Some((instance(spec, number, references), Cow::Owned(node)))
     }
 
     /// What a service needs are other services.
@@ -413,6 +427,20 @@ impl Resolver<'_, '_> {
             }
         }
     }
+}
+
+/// A service as the checks look at it.
+fn subject<'x>(
+    draft: &'x Draft<'_>,
+    place: usize,
+    (name, origin): (&'x str, &'x Origin),
+    spec: &'x Service,
+    node: &'x Node,
+    tenancy: &'x Tenancy,
+) -> checks::Subject<'x> {
+    let production = draft.file().get("production").and_then(Node::as_bool) == Some(true);
+    let tier = draft.places[place].owner.tier().and_then(|tier| draft.tiers.get(tier)).map(|tier| &tier.node);
+    checks::Subject { name, spec, node, origin, production, tenancy, tier }
 }
 
 fn fill(layered: &mut Layered, part: &str) {

@@ -149,6 +149,9 @@ pub struct Instance {
     pub provenance: Arc<Provenance>,
     /// Services that a `${service.…}` refers to, and the line.
     pub references: Vec<(String, Origin)>,
+    /// Instances with the same number are alike: made of the same layers, of the same tier, they differ in nothing but texts of
+    /// `[config]`. (Those without one may be like others all the same.)
+    pub alike: Option<usize>,
 }
 
 /// For each TOML path (`replicas.min`, `config.LOG_LEVEL`) every layer that spoke; the last one won.

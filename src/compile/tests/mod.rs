@@ -1,5 +1,6 @@
 //! Whole small stacks, from their texts to the objects that they mean.
 
+mod alike;
 mod concerns;
 mod manifests;
 mod numbers;

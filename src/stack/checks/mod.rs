@@ -34,3 +34,8 @@ pub fn service(subject: &Subject<'_>, diagnostics: &mut Diagnostics) {
     rights::check(subject, diagnostics);
     pods::check(subject, diagnostics);
 }
+
+/// The checks of a service that depend on the texts of its `[config]`, for one that is otherwise like one that has been checked.
+pub fn texts(subject: &Subject<'_>, diagnostics: &mut Diagnostics) {
+    storage::sizes(subject, diagnostics);
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::resource::{Diagnostic, Diagnostics, Origin};
-use crate::stack::model::{File, Volume};
+use crate::stack::model::{ConfigValue, File, Volume};
 use crate::stack::names;
 use crate::stack::naming::is_dns_label;
 
@@ -16,6 +16,7 @@ const ACCESS: [&str; 4] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "Re
 pub(super) fn check(subject: &Subject<'_>, diagnostics: &mut Diagnostics) {
     let mut places: BTreeMap<String, &Origin> = BTreeMap::new();
     files(subject, &mut places, diagnostics);
+    sizes(subject, diagnostics);
     for (name, volume) in &subject.spec.volumes {
         check_volume(subject, name, volume, &mut places, diagnostics);
     }
@@ -31,8 +32,7 @@ pub(super) fn check(subject: &Subject<'_>, diagnostics: &mut Diagnostics) {
 }
 
 fn files<'s>(subject: &Subject<'s>, places: &mut BTreeMap<String, &'s Origin>, diagnostics: &mut Diagnostics) {
-    let mut size = 0;
-    for (path, file) in &subject.spec.files {
+    for path in subject.spec.files.keys() {
         let at = ["files", path.as_str()];
         let origin = subject.key_at(&at);
         let help = "the key is where the file is in the container: `files.\"/etc/app/settings.yaml\"`";
@@ -41,15 +41,15 @@ fn files<'s>(subject: &Subject<'s>, places: &mut BTreeMap<String, &'s Origin>, d
             diagnostics.push(Diagnostic::error("stack::path", message).at(origin, label).help(help));
         }
         places.insert(path.clone(), origin);
-        if let File::Text(text) = file {
-            size += text.len() + path.len();
-        }
     }
-    let values = subject
-        .spec
-        .config
-        .iter()
-        .map(|(key, value)| key.len() + if let crate::stack::model::ConfigValue::Text(text) = value { text.len() } else { 0 });
+}
+
+/// What goes into ConfigMaps fits into them.
+pub(super) fn sizes(subject: &Subject<'_>, diagnostics: &mut Diagnostics) {
+    let spec = subject.spec;
+    let files = spec.files.iter().map(|(path, file)| if let File::Text(text) = file { path.len() + text.len() } else { 0 });
+    let values = spec.config.iter().map(|(key, value)| key.len() + if let ConfigValue::Text(text) = value { text.len() } else { 0 });
+    let size: usize = files.sum();
     let what = if size > 0 { "files" } else { "config" };
     let size = size.max(values.sum());
     if size > CONFIG_MAP {

@@ -1,0 +1,133 @@
+//! What a service makes of itself, made once for all places where it is alike. Thousands of tenants have the same services:
+//! what these make differs in the namespace and in labels. So the first place's objects are kept, settled, as a pattern, and
+//! the others' are made after it.
+//!
+//! That holds for objects that name nothing but what is in their own namespace, see [`can_be`]; and where nothing was to be
+//! said about the first one's: what is wrong is told of in each place.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value};
+
+use crate::resource::{Desired, Origin};
+use crate::stack::{Place, PlaceKind, Resolved};
+
+use super::context::{PlaceContext, ServiceContext};
+use super::labels;
+use super::patches::Patches;
+
+/// The patterns of a stack, by the number of the instances that are alike.
+pub(super) struct Patterns<'a>(HashMap<usize, OnceLock<Pattern<'a>>>);
+
+/// What one of them made.
+struct Pattern<'a> {
+    at: PlaceContext<'a>,
+    /// The objects, without their namespace and labels.
+    objects: Vec<Desired>,
+}
+
+impl<'a> Patterns<'a> {
+    /// No patterns yet, of any of these instances.
+    pub fn of(resolved: &'a Resolved) -> Self {
+        let instances = resolved.places.iter().flat_map(|place| place.services.values());
+        Self(instances.filter_map(|instance| Some((instance.alike?, OnceLock::new()))).collect())
+    }
+
+    /// A service's objects after those of the first like it, if there is one.
+    pub fn make(&self, service: &ServiceContext<'_>) -> Option<Vec<Desired>> {
+        let pattern = self.0.get(&service.instance.alike?)?.get()?;
+        is_like(&pattern.at, &service.at).then(|| pattern.make(service))
+    }
+
+    /// Keeps the settled objects of a service in a place as a pattern, if they can be one.
+    pub fn keep(&self, at: PlaceContext<'a>, service: &ServiceContext<'_>, objects: &[Desired], patches: &Patches<'_>) {
+        if !can_be(service) || objects.iter().any(|desired| patches.may_touch_identity(desired)) {
+            return;
+        }
+        if let Some(pattern) = service.instance.alike.and_then(|number| self.0.get(&number)) {
+            // Somebody else's may have been first, and is as good.
+            pattern.get_or_init(|| Pattern { at, objects: objects.iter().map(bare).collect() });
+        }
+    }
+}
+
+impl Pattern<'_> {
+    fn make(&self, service: &ServiceContext<'_>) -> Vec<Desired> {
+        let (own, of_pods) = (service.labels(), labels::of_pods(service));
+        let objects = self.objects.iter().map(|bare| {
+            let mut desired = bare.clone();
+            desired.scope = service.scope();
+            if let Some(metadata) = metadata_of(desired.object.value_mut()) {
+                fill(metadata, "namespace", || Value::from(service.namespace()));
+                fill(metadata, "labels", || Value::Object(own.as_ref().clone()));
+            }
+            if let Some(metadata) = desired.object.pod_template_mut().and_then(metadata_of) {
+                fill(metadata, "labels", || Value::Object(of_pods.clone()));
+            }
+            for hand_over in &mut desired.hand_overs {
+                hand_over.to.namespace = Some(service.namespace().to_owned());
+            }
+            desired
+        });
+        objects.collect()
+    }
+}
+
+/// An object with nothing where [`Pattern::make`] fills in the namespace and labels.
+fn bare(desired: &Desired) -> Desired {
+    let mut bare = desired.clone();
+    if let Some(metadata) = metadata_of(bare.object.value_mut()) {
+        fill(metadata, "namespace", || Value::Null);
+        fill(metadata, "labels", || Value::Null);
+    }
+    if let Some(metadata) = bare.object.pod_template_mut().and_then(metadata_of) {
+        fill(metadata, "labels", || Value::Null);
+    }
+    bare
+}
+
+/// Another value for a field that is there.
+fn fill(metadata: &mut Map<String, Value>, name: &str, value: impl FnOnce() -> Value) {
+    if let Some(place) = metadata.get_mut(name) {
+        *place = value();
+    }
+}
+
+fn metadata_of(object: &mut Value) -> Option<&mut Map<String, Value>> {
+    object.get_mut("metadata")?.as_object_mut()
+}
+
+/// Whether a service's objects can be a pattern: their namespace stands where every object's does, their labels there and on
+/// their pods. A RoleBinding names its account's namespace; a CronJob's Jobs have labels too, and a Job is named after what it
+/// runs. (Patches may write labels, but then they touch what identifies objects.)
+fn can_be(service: &ServiceContext<'_>) -> bool {
+    service.is_serving() && service.spec().rights.is_empty()
+}
+
+/// Whether places give services that are alike the same, but for the namespace and labels.
+fn is_like(a: &PlaceContext<'_>, b: &PlaceContext<'_>) -> bool {
+    a.place.annotations == b.place.annotations
+        && secrets(a.place).eq(secrets(b.place))
+        && a.place.tenancy == b.place.tenancy
+        && figures(a) == figures(b)
+        && !has_patches(a.place)
+        && !has_patches(b.place)
+}
+
+/// The names that services call secrets by, and those of the Secrets in the cluster.
+fn secrets(place: &Place) -> impl Iterator<Item = (&str, &str)> {
+    place.secrets.iter().map(|(name, secret)| (name.as_str(), secret.object_name.as_str()))
+}
+
+/// The lines of the tier's figures.
+fn figures<'a>(at: &PlaceContext<'a>) -> [Option<&'a Origin>; 3] {
+    let said = at.tier().map_or([false; 3], |tier| [tier.cpu.is_some(), tier.memory.is_some(), tier.replicas.is_some()]);
+    let line = |path: &str, said: bool| said.then(|| at.origin(path));
+    [line("tier.cpu", said[0]), line("tier.memory", said[1]), line("tier.replicas", said[2])]
+}
+
+/// Whether the place itself changes objects that are in it.
+fn has_patches(place: &Place) -> bool {
+    matches!(&place.kind, PlaceKind::Tenant { tenant, .. } if !tenant.patch.is_empty())
+}
