@@ -83,7 +83,7 @@ fn needs_same(a: &Value, b: &Value) -> bool {
 
 /// What the objects of one namespace need. `nodes` tells on how many nodes a DaemonSet runs at most.
 pub(super) fn of<'o>(objects: &[(KeyRef<'o>, &'o Desired)], nodes: impl Fn(&Desired) -> Option<u64>, needs: &mut Needs<'o>) -> Demand<'o> {
-    let ceilings: BTreeMap<(&str, &str), u64> = objects.iter().filter_map(|(key, desired)| ceiling(*key, &desired.object)).collect();
+    let ceilings: BTreeMap<(String, String), u64> = objects.iter().filter_map(|(key, desired)| ceiling(*key, &desired.object)).collect();
     let mut demand = Demand::default();
     for (key, desired) in objects {
         let object = &desired.object;
@@ -141,26 +141,25 @@ impl<'o> Demand<'o> {
 }
 
 /// An autoscaler's target and ceiling.
-fn ceiling<'o>(key: KeyRef<'o>, object: &'o Object) -> Option<((&'o str, &'o str), u64)> {
+fn ceiling(key: KeyRef<'_>, object: &Object) -> Option<((String, String), u64)> {
     if key.kind != "HorizontalPodAutoscaler" {
         return None;
     }
-    let spec = &object.value()["spec"];
-    let target = &spec["scaleTargetRef"];
-    Some(((target["kind"].as_str()?, target["name"].as_str()?), spec["maxReplicas"].as_u64()?))
+    let (target, most) = (object.part(&["spec", "scaleTargetRef"]), object.part(&["spec", "maxReplicas"]));
+    Some(((target["kind"].as_str()?.to_owned(), target["name"].as_str()?.to_owned()), most.as_u64()?))
 }
 
 fn copies(
     key: KeyRef<'_>,
     desired: &Desired,
-    ceilings: &BTreeMap<(&str, &str), u64>,
+    ceilings: &BTreeMap<(String, String), u64>,
     nodes: &impl Fn(&Desired) -> Option<u64>,
 ) -> Option<Copies> {
     let spec = &desired.object.value()["spec"];
     let handed_over = desired.hand_overs.iter().find_map(|hand_over| hand_over.initial.as_u64());
     let replicas = || {
         let now = spec["replicas"].as_u64().or(handed_over).unwrap_or(1);
-        ceilings.get(&(key.kind, key.name)).map_or(now, |ceiling| now.max(*ceiling))
+        ceilings.get(&(key.kind.to_owned(), key.name.to_owned())).map_or(now, |ceiling| now.max(*ceiling))
     };
     let steady = |count| Copies { pods: count, lasting: count };
     Some(match key.kind {

@@ -102,7 +102,24 @@ fn of_place<'a>(at: PlaceContext<'a>, shared: &Shared<'_, 'a>) -> (Vec<Desired>,
         settle(&mut texts, shared.known, shared.patches, &mut diagnostics);
         objects.extend(texts);
     }
+    pack(&mut objects);
     (objects, diagnostics)
+}
+
+/// Packs what nobody looks far into from here on: most of all objects. What pods read, who reads it and what leads to it stays open.
+fn pack(objects: &mut [Desired]) {
+    for desired in objects {
+        let object = &mut desired.object;
+        let is_plain = match object.group() {
+            "" => matches!(object.kind(), "Namespace" | "ServiceAccount" | "Service" | "LimitRange" | "ResourceQuota"),
+            "networking.k8s.io" => object.kind() == "NetworkPolicy",
+            "autoscaling" | "policy" => true,
+            _ => false,
+        };
+        if is_plain {
+            object.pack();
+        }
+    }
 }
 
 /// What runs a service and speaks of nothing but itself, settled: made after what one like it has, if there is one.
@@ -171,6 +188,7 @@ fn quotas(places: &[PlaceContext<'_>], shared: &Shared<'_, '_>, objects: &[Desir
             made.extend(quota::objects(*at, content, &mut needs, &mut diagnostics));
         }
         settle(&mut made, shared.known, shared.patches, &mut diagnostics);
+        pack(&mut made);
         (made, diagnostics)
     });
     let mut quotas = Vec::new();

@@ -57,7 +57,6 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
         if self.pods.is_workload(index) {
             self.of_workload(index, object);
         }
-        let spec = &object.value()["spec"];
         match (group, kind) {
             ("", "ResourceQuota") => {
                 self.guard_namespace(index);
@@ -66,28 +65,31 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
                 }
             }
             ("", "LimitRange") => self.guard_namespace(index),
-            ("networking.k8s.io", "NetworkPolicy") => self.before_selected(index, &spec["podSelector"]),
-            ("policy", "PodDisruptionBudget") => self.before_selected(index, &spec["selector"]),
+            ("networking.k8s.io", "NetworkPolicy") => self.before_selected(index, &object.part(&["spec", "podSelector"])),
+            ("policy", "PodDisruptionBudget") => self.before_selected(index, &object.part(&["spec", "selector"])),
             ("", "Service") => {
                 self.counted(index);
-                self.before_selected_exactly(index, &spec["selector"]);
+                self.before_selected_exactly(index, &object.part(&["spec", "selector"]));
             }
             ("", "ConfigMap") => self.counted(index),
             ("", "Secret") => self.of_secret(index, object),
             ("", "PersistentVolumeClaim") => {
                 self.counted(index);
+                let spec = object.part(&["spec"]);
                 self.class(index, "storage.k8s.io", "StorageClass", &spec["storageClassName"]);
                 if let Some(volume) = text(&spec["volumeName"]) {
                     self.after(index, "", "PersistentVolume", None, volume, EdgeReason::Use);
                 }
             }
-            ("", "PersistentVolume") => self.class(index, "storage.k8s.io", "StorageClass", &spec["storageClassName"]),
+            ("", "PersistentVolume") => {
+                self.class(index, "storage.k8s.io", "StorageClass", &object.part(&["spec", "storageClassName"]));
+            }
             ("", "ServiceAccount") => self.of_service_account(index, object),
             ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => self.of_binding(index, object),
             ("networking.k8s.io", "Ingress") => self.of_ingress(index, object),
             ("gateway.networking.k8s.io", _) => self.of_gateway_api(index, object),
             ("admissionregistration.k8s.io", kind) => self.of_admission(index, object, kind),
-            ("apiregistration.k8s.io", "APIService") => self.behind_service(index, &spec["service"]),
+            ("apiregistration.k8s.io", "APIService") => self.behind_service(index, &object.part(&["spec", "service"])),
             ("discovery.k8s.io", "EndpointSlice") => {
                 if let Some(service) = object.label("kubernetes.io/service-name") {
                     self.after(index, "", "Service", object.namespace(), service, EdgeReason::Target);
@@ -100,7 +102,7 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
             self.sink.edge(index, *service, EdgeReason::Definition);
         }
         // Autoscalers of all makes.
-        let target = &spec["scaleTargetRef"];
+        let target = object.part(&["spec", "scaleTargetRef"]);
         if let Some(name) = text(&target["name"]) {
             let kind = text(&target["kind"]).unwrap_or("Deployment");
             let group = text(&target["apiVersion"]).map_or("apps", group_of);
@@ -159,7 +161,7 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
 
     fn of_service_account(&mut self, index: usize, object: &'o Object) {
         for list in ["secrets", "imagePullSecrets"] {
-            for name in items(&object.value()[list]).filter_map(|item| text(&item["name"])) {
+            for name in items(&object.part(&[list])).filter_map(|item| text(&item["name"])) {
                 self.after(index, "", "Secret", object.namespace(), name, EdgeReason::Use);
             }
         }
@@ -234,8 +236,8 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
         let (namespace, Some(name)) = (text(&reference["namespace"]), text(&reference["name"])) else { return };
         let Some(service) = self.nodes.find("", "Service", namespace, name) else { return };
         self.sink.edge(index, service, EdgeReason::Use);
-        let selector = &self.nodes.object(service).value()["spec"]["selector"];
-        for workload in self.pods.selected(namespace.unwrap_or_default(), selector).unwrap_or_default() {
+        let selector = self.nodes.object(service).part(&["spec", "selector"]);
+        for workload in self.pods.selected(namespace.unwrap_or_default(), &selector).unwrap_or_default() {
             self.sink.edge(index, workload, EdgeReason::Use);
         }
     }

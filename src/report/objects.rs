@@ -17,15 +17,15 @@ pub const MASK: &str = "(secret)";
 const BATCH: usize = 128;
 
 /// An object as it would be applied, its secret values masked unless they shall be seen.
-pub fn rendered(desired: &Desired, reveal: bool) -> Cow<'_, Value> {
+pub fn rendered(desired: &Desired, reveal: bool) -> Cow<'_, Object> {
     let object = &desired.object;
     let is_secret = object.kind() == "Secret" && object.group().is_empty();
     if reveal || (!is_secret && desired.sensitive.is_empty()) {
-        return Cow::Borrowed(object.value());
+        return Cow::Borrowed(object);
     }
-    let mut value = object.value().clone();
-    mask(&mut value, is_secret, &desired.sensitive);
-    Cow::Owned(value)
+    let mut object = object.clone();
+    mask(object.value_mut(), is_secret, &desired.sensitive);
+    Cow::Owned(object)
 }
 
 /// An object's value with what may be secret masked.
@@ -79,12 +79,12 @@ fn write_document(text: &mut String, desired: &Desired, reveal: bool) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "# {}", super::visible_line(&origin.to_string()));
     }
-    write_yaml(text, &rendered(desired, reveal));
+    write_yaml(text, rendered(desired, reveal).tape().tree());
 }
 
 /// A list that kubectl reads.
 pub fn list(objects: &[&Desired], reveal: bool) -> Value {
-    let items: Vec<Cow<'_, Value>> = objects.iter().map(|desired| rendered(desired, reveal)).collect();
+    let items: Vec<Cow<'_, Object>> = objects.iter().map(|desired| rendered(desired, reveal)).collect();
     json!({"apiVersion": "v1", "kind": "List", "items": items})
 }
 
@@ -126,7 +126,7 @@ mod tests {
             None,
         );
         plain.sensitive = vec![FieldPath::fields(&["data", "a"])];
-        assert_eq!(rendered(&plain, false)["data"], json!({"a": MASK, "b": "y"}));
+        assert_eq!(rendered(&plain, false).value()["data"], json!({"a": MASK, "b": "y"}));
     }
 
     #[test]

@@ -5,87 +5,75 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::resource::{Tape, Tree, TreeShape};
+
 /// A value as a YAML document, keys sorted, ending in a line end.
 pub fn yaml(value: &Value) -> String {
     let mut text = String::new();
-    write_yaml(&mut text, value);
+    write_yaml(&mut text, Tape::from(value).tree());
     text
 }
 
 /// The same, to the end of a text that ends in a line end.
-pub(super) fn write_yaml(text: &mut String, value: &Value) {
-    match value {
-        Value::Object(map) if !map.is_empty() => write(text, value, 0),
-        Value::Array(items) if !items.is_empty() => write(text, value, 0),
-        scalar => {
-            write_scalar(text, scalar, 0);
-            text.push('\n');
-        }
+pub(super) fn write_yaml(text: &mut String, value: Tree<'_>) {
+    if write(text, value, 0) {
+        return;
     }
+    write_scalar(text, value, 0);
+    text.push('\n');
 }
 
-/// A mapping or a list that isn't empty, from the beginning of a line.
-fn write(text: &mut String, value: &Value, indent: usize) {
-    match value {
-        Value::Object(map) => {
-            for (position, (key, value)) in map.iter().enumerate() {
+/// A mapping or a list that isn't empty, from the beginning of a line; whether it is one.
+fn write(text: &mut String, value: Tree<'_>, indent: usize) -> bool {
+    match value.shape() {
+        TreeShape::Map(map) if map.len() > 0 => {
+            for (position, (key, value)) in map.enumerate() {
                 // The first key may stand after a list's dash.
                 if position > 0 || !text.ends_with("- ") {
                     pad(text, indent);
                 }
                 write_text(text, key);
                 text.push(':');
-                write_value(text, value, indent, indent);
+                write_value(text, value, indent);
             }
+            true
         }
-        Value::Array(items) => {
-            for (position, item) in items.iter().enumerate() {
+        TreeShape::List(items) if items.len() > 0 => {
+            for (position, item) in items.enumerate() {
                 if position > 0 || !text.ends_with("- ") {
                     pad(text, indent);
                 }
-                match item {
-                    Value::Object(map) if !map.is_empty() => {
-                        text.push_str("- ");
-                        write(text, item, indent + 2);
-                    }
-                    Value::Array(inner) if !inner.is_empty() => {
-                        text.push_str("- ");
-                        write(text, item, indent + 2);
-                    }
-                    scalar => {
-                        text.push_str("- ");
-                        write_scalar(text, scalar, indent + 2);
-                        text.push('\n');
-                    }
+                text.push_str("- ");
+                if !write(text, item, indent + 2) {
+                    write_scalar(text, item, indent + 2);
+                    text.push('\n');
                 }
             }
+            true
         }
-        _ => {}
+        _ => false,
     }
 }
 
 /// What comes after `key:`. Lists stand at their key's own indentation, as kubectl prints them.
-fn write_value(text: &mut String, value: &Value, indent: usize, list_indent: usize) {
-    match value {
-        Value::Object(map) if !map.is_empty() => {
-            text.push('\n');
-            write(text, value, indent + 2);
-        }
-        Value::Array(items) if !items.is_empty() => {
-            text.push('\n');
-            write(text, value, list_indent);
-        }
-        scalar => {
+fn write_value(text: &mut String, value: Tree<'_>, indent: usize) {
+    let below = match value.shape() {
+        TreeShape::Map(map) if map.len() > 0 => indent + 2,
+        TreeShape::List(items) if items.len() > 0 => indent,
+        _ => {
             text.push(' ');
-            write_scalar(text, scalar, indent + 2);
+            write_scalar(text, value, indent + 2);
             text.push('\n');
+            return;
         }
-    }
+    };
+    text.push('\n');
+    write(text, value, below);
 }
 
-fn write_scalar(text: &mut String, value: &Value, indent: usize) {
-    match value {
-        Value::String(string) if is_block(string) => {
+fn write_scalar(text: &mut String, value: Tree<'_>, indent: usize) {
+    match value.shape() {
+        TreeShape::Text(string) if is_block(string) => {
             text.push_str(if string.ends_with('\n') { "|" } else { "|-" });
             for line in string.strip_suffix('\n').unwrap_or(string).split('\n') {
                 text.push('\n');
@@ -95,12 +83,14 @@ fn write_scalar(text: &mut String, value: &Value, indent: usize) {
                 }
             }
         }
-        Value::String(string) => write_text(text, string),
-        Value::Array(_) => text.push_str("[]"),
-        Value::Object(_) => text.push_str("{}"),
-        other => {
+        TreeShape::Text(string) => write_text(text, string),
+        TreeShape::List(_) => text.push_str("[]"),
+        TreeShape::Map(_) => text.push_str("{}"),
+        TreeShape::Null => text.push_str("null"),
+        TreeShape::Bool(value) => text.push_str(if value { "true" } else { "false" }),
+        TreeShape::Number(number) => {
             // Writing to a String cannot fail.
-            let _ = write!(text, "{other}");
+            let _ = write!(text, "{number}");
         }
     }
 }

@@ -181,6 +181,14 @@ impl Object {
         }
     }
 
+    /// What stands below these names; null where nothing does. Of a packed object a copy, of no more than that.
+    pub fn part(&self, names: &[&str]) -> Cow<'_, Value> {
+        match &self.0 {
+            Form::Open(value) => names.iter().try_fold(value, |value, name| value.get(name)).map_or(Cow::Owned(Value::Null), Cow::Borrowed),
+            Form::Packed(packed) => Cow::Owned(packed.tape.tree().at(names).map_or(Value::Null, Tree::to_value)),
+        }
+    }
+
     /// The whole object, to change. Identity must stay: use it for spec, data, labels and the like.
     pub fn value_mut(&mut self) -> &mut Value {
         if let Form::Packed(packed) = &self.0 {
