@@ -16,6 +16,7 @@ use crate::stack::{Place, PlaceKind, Resolved};
 use super::context::{PlaceContext, ServiceContext};
 use super::labels;
 use super::patches::Patches;
+use super::run::pack;
 
 /// The patterns of a stack, by the number of the instances that are alike.
 pub(super) struct Patterns<'a>(HashMap<usize, OnceLock<Pattern<'a>>>);
@@ -47,23 +48,32 @@ impl<'a> Patterns<'a> {
         }
         if let Some(pattern) = service.instance.alike.and_then(|number| self.0.get(&number)) {
             // Somebody else's may have been first, and is as good.
-            pattern.get_or_init(|| Pattern { at, objects: objects.iter().map(bare).collect() });
+            pattern.get_or_init(|| {
+                let mut objects: Vec<Desired> = objects.iter().map(bare).collect();
+                pack(&mut objects);
+                Pattern { at, objects }
+            });
         }
     }
 }
 
 impl Pattern<'_> {
     fn make(&self, service: &ServiceContext<'_>) -> Vec<Desired> {
-        let (own, of_pods) = (service.labels(), labels::of_pods(service));
-        let objects = self.objects.iter().map(|bare| {
-            let mut desired = bare.clone();
-            desired.scope = service.scope();
-            if let Some(metadata) = metadata_of(desired.object.value_mut()) {
-                fill(metadata, "namespace", || Value::from(service.namespace()));
-                fill(metadata, "labels", || Value::Object(own.as_ref().clone()));
-            }
+        let (own, of_pods) = (Value::Object(service.labels().as_ref().clone()), Value::Object(labels::of_pods(service)));
+        let namespace = Value::from(service.namespace());
+        let objects = self.objects.iter().map(|pattern| {
+            let object = pattern.object.with(&[(&["metadata", "namespace"], &namespace), (&["metadata", "labels"], &own)]);
+            let mut desired = Desired {
+                object,
+                scope: service.scope(),
+                edges: pattern.edges.clone(),
+                declared: pattern.declared.clone(),
+                lifecycle: pattern.lifecycle.clone(),
+                hand_overs: pattern.hand_overs.clone(),
+                sensitive: pattern.sensitive.clone(),
+            };
             if let Some(metadata) = desired.object.pod_template_mut().and_then(metadata_of) {
-                fill(metadata, "labels", || Value::Object(of_pods.clone()));
+                fill(metadata, "labels", || of_pods.clone());
             }
             for hand_over in &mut desired.hand_overs {
                 hand_over.to.namespace = Some(service.namespace().to_owned());

@@ -107,7 +107,7 @@ fn of_place<'a>(at: PlaceContext<'a>, shared: &Shared<'_, 'a>) -> (Vec<Desired>,
 }
 
 /// Packs what nobody looks far into from here on: most of all objects. What pods read, who reads it and what leads to it stays open.
-fn pack(objects: &mut [Desired]) {
+pub(super) fn pack(objects: &mut [Desired]) {
     for desired in objects {
         let object = &mut desired.object;
         let is_plain = match object.group() {

@@ -91,8 +91,8 @@ struct Identity {
 }
 
 impl Packed {
-    fn of(value: &Value) -> Self {
-        let tape = Tape::from(value).packed();
+    fn of(tape: Tape) -> Self {
+        let tape = tape.packed();
         let identity = Identity {
             api_version: tape.find_text(&["apiVersion"]),
             kind: tape.find_text(&["kind"]),
@@ -211,8 +211,25 @@ impl Object {
     /// Packs it: a tenth of the memory, copies for nothing; to be looked at through its [`Self::tape`].
     pub fn pack(&mut self) {
         if let Form::Open(value) = &self.0 {
-            self.0 = Form::Packed(Arc::new(Packed::of(value)));
+            self.0 = Form::Packed(Arc::new(Packed::of(Tape::from(value))));
         }
+    }
+
+    /// The same with other values at some places, as far as something is there. Identity must stay whole.
+    #[must_use]
+    pub fn with(&self, others: &[(&[&str], &Value)]) -> Self {
+        let mut object = self.clone();
+        match &self.0 {
+            Form::Packed(packed) => object.0 = Form::Packed(Arc::new(Packed::of(packed.tape.with(others)))),
+            Form::Open(_) => {
+                for (path, other) in others {
+                    if let Some(place) = path.iter().try_fold(object.value_mut(), |value, name| value.get_mut(name)) {
+                        (*other).clone_into(place);
+                    }
+                }
+            }
+        }
+        object
     }
 
     /// The text below these names.
@@ -413,6 +430,11 @@ mod tests {
             assert_eq!((packed.annotation("note"), packed.annotation("x")), (Some("a \"b\"\n"), None));
             assert_eq!((packed.digest(), serde_json::to_string(&packed).unwrap()), (open.digest(), serde_json::to_string(&open).unwrap()));
             assert_eq!((&packed, packed.value(), &Value::from(packed.clone())), (&open, open.value(), open.value()));
+            let (labels, place) = (json!({"z": "9"}), json!("m"));
+            let others: [(&[&str], &Value); 3] =
+                [(&["metadata", "labels"], &labels), (&["metadata", "namespace"], &place), (&["metadata", "nowhere"], &labels)];
+            assert_eq!((packed.with(&others).key(), packed.with(&others)), (open.with(&others).key(), open.with(&others)));
+            assert_eq!((open.with(&others).namespace(), open.with(&others).label("z")), (Some("m"), Some("9")));
             packed.set_label("c", "3");
             assert_eq!((packed.label("c"), packed == open), (Some("3"), false));
         }

@@ -134,6 +134,44 @@ impl Tape {
         self.text.get(start as usize..(start + length) as usize).unwrap_or_default()
     }
 
+    /// The same with other values at some places, as far as something is there.
+    pub(super) fn with(&self, others: &[(&[&str], &Value)]) -> Self {
+        let mut tape =
+            Self { nodes: Vec::with_capacity(self.nodes.len()), numbers: Vec::new(), text: String::with_capacity(self.text.len()) };
+        tape.copy(self.tree(), others);
+        tape
+    }
+
+    fn copy(&mut self, tree: Tree<'_>, others: &[(&[&str], &Value)]) {
+        if let Some((_, value)) = others.iter().find(|(path, _)| path.is_empty()) {
+            return self.add(value);
+        }
+        match tree.shape() {
+            Shape::Null => self.nodes.push(Node::Null),
+            Shape::Bool(value) => self.nodes.push(Node::Bool(value)),
+            Shape::Number(number) => self.number(number.clone()),
+            Shape::Text(text) => self.own(text),
+            Shape::List(items) => {
+                let (start, count) = (self.open(), items.len());
+                items.for_each(|item| self.copy(item, &[]));
+                self.close_list(start, count);
+            }
+            Shape::Map(entries) => {
+                let (start, count) = (self.open(), entries.len());
+                for (name, value) in entries {
+                    self.own(name);
+                    if others.is_empty() {
+                        self.copy(value, &[]);
+                    } else {
+                        let below = others.iter().filter_map(|(path, other)| Some((path.strip_prefix(&[name])?, *other)));
+                        self.copy(value, &below.collect::<Vec<_>>());
+                    }
+                }
+                self.close_map(start, count);
+            }
+        }
+    }
+
     /// Without the room that it might still grow into: for one that is kept.
     #[must_use]
     pub fn packed(mut self) -> Self {
