@@ -103,7 +103,8 @@ impl Tape {
         if source.len() > u32::MAX as usize {
             return Err(serde_json::Error::custom("it is too large"));
         }
-        let mut tape = Self::default();
+        // What servers write has a node for each eleven bytes or so; growing would copy all that was read.
+        let mut tape = Self { nodes: Vec::with_capacity(source.len() / 10 + 8), ..Self::default() };
         let mut reader = serde_json::Deserializer::from_str(source);
         Adding { to: &mut tape, source }.deserialize(&mut reader)?;
         reader.end()?;
