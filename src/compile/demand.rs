@@ -4,6 +4,7 @@
 //! that still end, which a quota counts until they are gone. A pod counts as the scheduler counts it: its containers and
 //! sidecars together, or an init container with the sidecars before it, whichever is more.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
@@ -60,14 +61,14 @@ impl Share<'_> {
 
 /// What pods need, for who counts one namespace after the other: workloads of one name mostly need the same in all of them.
 #[derive(Default)]
-pub(super) struct Needs<'o>(HashMap<&'o str, (&'o Value, Rc<Pod>)>);
+pub(super) struct Needs<'o>(HashMap<&'o str, (Cow<'o, Value>, Rc<Pod>)>);
 
 impl<'o> Needs<'o> {
-    fn of(&mut self, name: &'o str, spec: &'o Value) -> Rc<Pod> {
-        if let Some((_, pod)) = self.0.get(name).filter(|(other, _)| needs_same(other, spec)) {
+    fn of(&mut self, name: &'o str, spec: Cow<'o, Value>) -> Rc<Pod> {
+        if let Some((_, pod)) = self.0.get(name).filter(|(other, _)| needs_same(other, &spec)) {
             return Rc::clone(pod);
         }
-        let pod = Rc::new(Pod::of(spec));
+        let pod = Rc::new(Pod::of(&spec));
         self.0.insert(name, (spec, Rc::clone(&pod)));
         pod
     }
@@ -92,16 +93,16 @@ pub(super) fn of<'o>(objects: &[(KeyRef<'o>, &'o Desired)], nodes: impl Fn(&Desi
             ("", "ConfigMap") => demand.config_maps += 1,
             ("", "Secret") => demand.secrets += 1,
             ("", "PersistentVolumeClaim") => {
-                demand.add_claims(&object.value()["spec"], 1);
+                demand.add_claims(&object.part(&["spec"]), 1);
             }
             _ => {}
         }
-        let Some(template) = object.pod_template_of(key.group, key.kind) else { continue };
+        let Some(pod) = object.pod_spec(key.group, key.kind) else { continue };
         let Some(copies) = copies(*key, desired, &ceilings, &nodes) else {
             demand.unbounded.push(desired);
             continue;
         };
-        demand.add_pods(desired, needs.of(key.name, &template["spec"]), &copies);
+        demand.add_pods(desired, needs.of(key.name, pod), &copies);
     }
     demand
 }
@@ -122,7 +123,7 @@ impl<'o> Demand<'o> {
         }
         raise(&mut self.largest, &pod.largest);
         let mut share = Share { workload, pods: copies.pods, storage: Quantity::ZERO, pod };
-        for template in items(&workload.object.value()["spec"]["volumeClaimTemplates"]) {
+        for template in items(&workload.object.part(&["spec", "volumeClaimTemplates"])) {
             let storage = self.add_claims(&template["spec"], copies.lasting);
             share.storage = share.storage.plus(&storage);
         }
@@ -155,26 +156,26 @@ fn copies(
     ceilings: &BTreeMap<(String, String), u64>,
     nodes: &impl Fn(&Desired) -> Option<u64>,
 ) -> Option<Copies> {
-    let spec = &desired.object.value()["spec"];
+    let spec = |name: &str| desired.object.part(&["spec", name]);
     let handed_over = desired.hand_overs.iter().find_map(|hand_over| hand_over.initial.as_u64());
     let replicas = || {
-        let now = spec["replicas"].as_u64().or(handed_over).unwrap_or(1);
+        let now = spec("replicas").as_u64().or(handed_over).unwrap_or(1);
         ceilings.get(&(key.kind.to_owned(), key.name.to_owned())).map_or(now, |ceiling| now.max(*ceiling))
     };
     let steady = |count| Copies { pods: count, lasting: count };
     Some(match key.kind {
         "Deployment" => {
             let count = replicas();
-            Copies { pods: count + 2 * surge(&spec["strategy"], count, "25%"), lasting: count }
+            Copies { pods: count + 2 * surge(&spec("strategy"), count, "25%"), lasting: count }
         }
         "DaemonSet" => {
             let count = nodes(desired)?;
-            Copies { pods: count + 2 * surge(&spec["updateStrategy"], count, "0"), lasting: count }
+            Copies { pods: count + 2 * surge(&spec("updateStrategy"), count, "0"), lasting: count }
         }
         "StatefulSet" | "ReplicaSet" | "ReplicationController" => steady(replicas()),
-        "Job" => steady(at_once(spec)),
+        "Job" => steady(at_once(&desired.object.part(&["spec"]))),
         // The run before may still go on: with `Allow` more of them, but two are what a schedule is made for.
-        "CronJob" => steady(at_once(&spec["jobTemplate"]["spec"]) * if spec["concurrencyPolicy"] == "Forbid" { 1 } else { 2 }),
+        "CronJob" => steady(at_once(&spec("jobTemplate")["spec"]) * if *spec("concurrencyPolicy") == "Forbid" { 1 } else { 2 }),
         "PodTemplate" => steady(0),
         _ => steady(1),
     })

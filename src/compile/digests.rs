@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
-use crate::resource::{Desired, Digest, KeyRef, Object, Read, StackIdentity, pod_template_path};
+use crate::resource::{Desired, Digest, KeyRef, Object, PodReferences, Read, StackIdentity, pod_template_path};
 use crate::stack::parallel::side_by_side;
 
 use super::order::Index;
@@ -38,15 +38,25 @@ pub(super) fn of(objects: &[Desired], index: &Index<'_>, identity: &StackIdentit
 }
 
 /// Writes them into the workloads.
-pub(super) fn annotate(objects: &mut [Desired], digests: Vec<(usize, String)>) {
-    for (position, digest) in digests {
-        let Some(template) = objects[position].object.pod_template_mut().and_then(Value::as_object_mut) else { continue };
-        let metadata = template.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
-        let annotations =
-            metadata.as_object_mut().map(|metadata| metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new())));
-        if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
-            annotations.insert(ANNOTATION.to_owned(), Value::from(digest));
-        }
+pub(super) fn annotate(objects: &mut [Desired], digests: &[(usize, String)]) {
+    let annotated = side_by_side(digests.len(), FEW, |number| {
+        let (position, digest) = &digests[number];
+        let mut object = objects[*position].object.clone();
+        write(&mut object, digest);
+        object.pack();
+        object
+    });
+    for ((position, _), object) in digests.iter().zip(annotated) {
+        objects[*position].object = object;
+    }
+}
+
+fn write(object: &mut Object, digest: &str) {
+    let Some(template) = object.pod_template_mut().and_then(Value::as_object_mut) else { return };
+    let metadata = template.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    let annotations = metadata.as_object_mut().map(|metadata| metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new())));
+    if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+        annotations.insert(ANNOTATION.to_owned(), Value::from(digest));
     }
 }
 
@@ -61,16 +71,22 @@ enum Part<'o> {
 }
 
 fn digest(key: KeyRef<'_>, object: &Object, among: (&[Desired], &Index<'_>), identity: &StackIdentity) -> Option<String> {
-    let references = object.pod_references()?;
+    let spec = object.pod_spec(key.group, key.kind)?;
+    let references = PodReferences::of(&spec);
     let namespace = key.namespace;
+    let contents = |kind: &'static str, reads: &[Read<'_>]| -> Vec<_> {
+        reads.iter().map(|read| (read.0.to_owned(), found(among, kind, namespace, *read))).collect()
+    };
+    let maps = contents("ConfigMap", &references.config_maps.iter().copied().collect::<Vec<_>>());
+    let secrets = contents("Secret", &references.secrets.iter().copied().collect::<Vec<_>>());
     let mut parts: Vec<Part<'_>> = Vec::new();
-    for read in &references.config_maps {
-        parts.extend(found(among, "ConfigMap", namespace, *read).map(|(key, value)| Part::Whole("ConfigMap", read.0, key, value)));
+    for (name, content) in &maps {
+        parts.extend(content.iter().map(|(key, value)| Part::Whole("ConfigMap", name, key, value)));
     }
-    for read in &references.secrets {
-        for (key, value) in found(among, "Secret", namespace, *read) {
-            let place = [identity.stack.as_str(), &identity.environment, namespace.unwrap_or_default(), read.0, key];
-            parts.push(Part::FewBits("Secret", read.0, key, few_bits(&place, value.as_str().unwrap_or_default())));
+    for (name, content) in &secrets {
+        for (key, value) in content {
+            let place = [identity.stack.as_str(), &identity.environment, namespace.unwrap_or_default(), name, key];
+            parts.push(Part::FewBits("Secret", name, key, few_bits(&place, value.as_str().unwrap_or_default())));
         }
     }
     parts.dedup();
@@ -78,20 +94,21 @@ fn digest(key: KeyRef<'_>, object: &Object, among: (&[Desired], &Index<'_>), ide
 }
 
 /// What pods read of an object: the keys of `data` and `binaryData` (which have none in common), sorted.
-fn found<'o>(
-    (objects, index): (&'o [Desired], &Index<'_>),
+fn found(
+    (objects, index): (&[Desired], &Index<'_>),
     kind: &str,
     namespace: Option<&str>,
     (name, wanted): Read<'_>,
-) -> impl Iterator<Item = (&'o str, &'o Value)> {
-    let mut contents: BTreeMap<&str, &Value> = BTreeMap::new();
+) -> BTreeMap<String, Value> {
+    let mut contents = BTreeMap::new();
     if let Some(position) = index.position(KeyRef { group: "", kind, namespace, name }) {
         for field in ["data", "binaryData"] {
-            let data = objects[position].object.value().get(field).and_then(Value::as_object).into_iter().flatten();
-            contents.extend(data.map(|(key, value)| (key.as_str(), value)).filter(|(key, _)| wanted.is_none_or(|wanted| wanted == *key)));
+            if let Value::Object(data) = objects[position].object.part(&[field]).into_owned() {
+                contents.extend(data.into_iter().filter(|(key, _)| wanted.is_none_or(|wanted| wanted == key)));
+            }
         }
     }
-    contents.into_iter()
+    contents
 }
 
 /// Sixteen bits of a secret.
@@ -134,7 +151,7 @@ mod tests {
             ),
         ];
         let digests = of(&objects, &Index::of(&objects), &StackIdentity::new("stack", "test"));
-        annotate(&mut objects, digests);
+        annotate(&mut objects, &digests);
         objects[2].object.value()["spec"]["template"]["metadata"]["annotations"][ANNOTATION].clone()
     }
 

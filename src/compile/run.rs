@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use crate::resource::{Desired, Diagnostic, Diagnostics, FieldOrigins, KeyRef};
+use crate::resource::{Desired, Diagnostic, Diagnostics, FieldOrigins, KeyRef, Tree};
 use crate::schema::{BuiltIn, Minor, built_in};
 use crate::stack::Resolved;
 use crate::stack::model::WorkloadKind;
@@ -45,7 +45,9 @@ pub fn compile(resolved: &Resolved) -> (Vec<Desired>, Diagnostics) {
         objects.extend(made);
         diagnostics.extend(more);
     }
-    objects.extend(manifests::objects(resolved, known, &mut diagnostics));
+    let mut manifests = manifests::objects(resolved, known, &mut diagnostics);
+    pack(&mut manifests);
+    objects.extend(manifests);
     let quotas = quotas(&places, &shared, &objects, &mut diagnostics);
     objects.extend(quotas);
     patches.finish(&mut diagnostics);
@@ -61,7 +63,7 @@ pub fn compile(resolved: &Resolved) -> (Vec<Desired>, Diagnostics) {
         (additions, digests::of(&objects, &index, &resolved.identity))
     };
     order::add(&mut objects, additions);
-    digests::annotate(&mut objects, digests);
+    digests::annotate(&mut objects, &digests);
     if jobs::settle_names(&mut objects) {
         objects = by_identity(objects);
     }
@@ -106,20 +108,9 @@ fn of_place<'a>(at: PlaceContext<'a>, shared: &Shared<'_, 'a>) -> (Vec<Desired>,
     (objects, diagnostics)
 }
 
-/// Packs what nobody looks far into from here on: most of all objects. What pods read, who reads it and what leads to it stays open.
+/// Packs them: from here on nobody looks far into any of them.
 pub(super) fn pack(objects: &mut [Desired]) {
-    for desired in objects {
-        let object = &mut desired.object;
-        let is_plain = match object.group() {
-            "" => matches!(object.kind(), "Namespace" | "ServiceAccount" | "Service" | "LimitRange" | "ResourceQuota"),
-            "networking.k8s.io" => object.kind() == "NetworkPolicy",
-            "autoscaling" | "policy" => true,
-            _ => false,
-        };
-        if is_plain {
-            object.pack();
-        }
-    }
+    objects.iter_mut().for_each(|desired| desired.object.pack());
 }
 
 /// What runs a service and speaks of nothing but itself, settled: made after what one like it has, if there is one.
@@ -267,9 +258,9 @@ fn check_sizes(objects: &[Desired], index: &Index<'_>, diagnostics: &mut Diagnos
         if !matches!(key.kind, "ConfigMap" | "Secret") || !key.group.is_empty() {
             continue;
         }
-        let object = &desired.object;
-        let table = |field: &str| object.value().get(field).and_then(serde_json::Value::as_object).into_iter().flatten();
-        let length = |value: &serde_json::Value| value.as_str().map_or(0, str::len);
+        let tape = desired.object.tape();
+        let table = |field: &str| tape.tree().get(field).map(Tree::map).into_iter().flatten();
+        let length = |value: Tree<'_>| value.text().map_or(0, str::len);
         // A Secret's and binary data's values are base64: three bytes in four characters.
         let encoded = key.kind == "Secret";
         let data: usize = table("data").map(|(key, value)| key.len() + if encoded { length(value) / 4 * 3 } else { length(value) }).sum();

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use crate::resource::{EdgeReason, Object};
+use crate::resource::{EdgeReason, Object, PodReferences};
 
 use super::nodes::{Gate, Nodes};
 
@@ -114,7 +114,10 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
         let namespace = self.nodes.key_ref(index).namespace;
         self.sink.pass(index, Gate::Namespace(namespace.unwrap_or_default()));
         self.sink.pass(index, Gate::Cluster);
-        let Some(references) = object.pod_references() else { return };
+        let key = self.nodes.key_ref(index);
+        let Some(spec) = object.pod_spec(key.group, key.kind) else { return };
+        let templates = object.part(&["spec", "volumeClaimTemplates"]);
+        let references = PodReferences::of(&spec).with_claims(&templates);
         for (kind, reads) in [("ConfigMap", &references.config_maps), ("Secret", &references.secrets)] {
             for (name, _) in reads {
                 self.after(index, "", kind, namespace, name, EdgeReason::Use);
@@ -144,7 +147,7 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
             }
         }
         if object.kind() == "StatefulSet"
-            && let Some(service) = text(&object.value()["spec"]["serviceName"])
+            && let Some(service) = text(&object.part(&["spec", "serviceName"]))
         {
             self.after(index, "", "Service", namespace, service, EdgeReason::Use);
         }
@@ -152,7 +155,7 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
 
     fn of_secret(&mut self, index: usize, object: &'o Object) {
         self.counted(index);
-        if object.value()["type"] == "kubernetes.io/service-account-token"
+        if *object.part(&["type"]) == "kubernetes.io/service-account-token"
             && let Some(account) = object.annotation("kubernetes.io/service-account.name")
         {
             self.after(index, "", "ServiceAccount", object.namespace(), account, EdgeReason::Use);
@@ -301,11 +304,14 @@ struct PodIndex<'o> {
     is_workload: Vec<bool>,
 }
 
+/// Names and values.
+type Labels<'o> = Vec<(&'o str, &'o str)>;
+
 /// The workloads of a namespace.
 #[derive(Default)]
 struct Workloads<'o> {
     /// Each with the labels of its pods.
-    all: Vec<(usize, &'o Map<String, Value>)>,
+    all: Vec<(usize, Labels<'o>)>,
     /// Those that have a label, as places in `all`; written where they are many.
     by_label: HashMap<(&'o str, &'o str), Vec<usize>>,
 }
@@ -316,18 +322,14 @@ impl<'o> PodIndex<'o> {
         let mut is_workload = vec![false; nodes.len()];
         for (index, is_workload) in is_workload.iter_mut().enumerate() {
             let (object, key) = (nodes.object(index), nodes.key_ref(index));
-            let Some(template) = object.pod_template_of(key.group, key.kind) else { continue };
+            let Some(labels) = object.pod_labels(key.group, key.kind) else { continue };
             *is_workload = true;
-            if let Some(labels) = template["metadata"]["labels"].as_object() {
-                by_namespace.entry(key.namespace.unwrap_or_default()).or_default().all.push((index, labels));
-            }
+            by_namespace.entry(key.namespace.unwrap_or_default()).or_default().all.push((index, labels));
         }
         for workloads in by_namespace.values_mut().filter(|workloads| workloads.all.len() > FEW) {
             for (place, (_, labels)) in workloads.all.iter().enumerate() {
-                for (name, value) in *labels {
-                    if let Some(value) = value.as_str() {
-                        workloads.by_label.entry((name, value)).or_default().push(place);
-                    }
+                for label in labels {
+                    workloads.by_label.entry(*label).or_default().push(place);
                 }
             }
         }
@@ -346,7 +348,7 @@ impl<'o> PodIndex<'o> {
             return None;
         }
         let Some(workloads) = self.by_namespace.get(namespace) else { return Some(Vec::new()) };
-        let has_all = |pod: &Map<String, Value>| labels.iter().all(|(name, value)| pod.get(*name).and_then(Value::as_str) == Some(value));
+        let has_all = |pod: &Labels<'_>| labels.iter().all(|label| pod.contains(label));
         if workloads.all.len() <= FEW {
             return Some(workloads.all.iter().filter(|(_, pod)| has_all(pod)).map(|(index, _)| *index).collect());
         }
@@ -355,8 +357,8 @@ impl<'o> PodIndex<'o> {
         if candidates.len() > FEW {
             return None;
         }
-        let candidates = candidates.iter().map(|place| workloads.all[*place]);
-        Some(candidates.filter(|(_, pod)| has_all(pod)).map(|(index, _)| index).collect())
+        let candidates = candidates.iter().map(|place| &workloads.all[*place]);
+        Some(candidates.filter(|(_, pod)| has_all(pod)).map(|(index, _)| *index).collect())
     }
 }
 

@@ -232,6 +232,20 @@ impl Object {
         object
     }
 
+    /// The texts of the map below these names, by their own.
+    pub(super) fn texts(&self, names: &[&str]) -> Vec<(&str, &str)> {
+        match &self.0 {
+            Form::Open(value) => {
+                let map = names.iter().try_fold(value, |value, name| value.get(name)).and_then(Value::as_object).into_iter().flatten();
+                map.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect()
+            }
+            Form::Packed(packed) => {
+                let map = packed.tape.tree().at(names).map(Tree::map).unwrap_or_default();
+                map.filter_map(|(key, value)| Some((key, value.text()?))).collect()
+            }
+        }
+    }
+
     /// The text below these names.
     fn text(&self, names: &[&str]) -> Option<&str> {
         match &self.0 {
@@ -323,13 +337,7 @@ impl Object {
 
     /// All labels.
     pub fn labels(&self) -> BTreeMap<&str, &str> {
-        match &self.0 {
-            Form::Open(value) => string_map(&value["metadata"]["labels"]),
-            Form::Packed(packed) => {
-                let labels = packed.tape.tree().at(&["metadata", "labels"]).map(Tree::map).unwrap_or_default();
-                labels.filter_map(|(key, value)| Some((key, value.text()?))).collect()
-            }
-        }
+        self.texts(&["metadata", "labels"]).into_iter().collect()
     }
 
     /// An annotation's value.
@@ -389,11 +397,6 @@ impl Object {
         }
         entry[key] = Value::from(value);
     }
-}
-
-fn string_map(value: &Value) -> BTreeMap<&str, &str> {
-    let Some(map) = value.as_object() else { return BTreeMap::new() };
-    map.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a workload's pods refer to: who they run as, what they read, what they are scheduled by.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -47,13 +48,16 @@ impl Object {
         path.iter().try_fold(self.value_mut(), |value, name| value.get_mut(name))
     }
 
-    /// What its pods refer to; None for what has no pods.
-    pub fn pod_references(&self) -> Option<PodReferences<'_>> {
-        let mut references = PodReferences::of(self.pod_template()?.get("spec")?);
-        for template in items(&self.value()["spec"]["volumeClaimTemplates"]) {
-            references.storage_classes.extend(text(&template["spec"]["storageClassName"]));
-        }
-        Some(references)
+    /// The spec of a workload's pods; null where it has none. None for other kinds. Of a packed object a copy, of no more than that.
+    pub fn pod_spec(&self, group: &str, kind: &str) -> Option<Cow<'_, Value>> {
+        let path = pod_template_path(group, kind)?;
+        Some(self.part(&[path, &["spec"]].concat()))
+    }
+
+    /// The labels of a workload's pods. None for other kinds.
+    pub fn pod_labels(&self, group: &str, kind: &str) -> Option<Vec<(&str, &str)>> {
+        let path = [pod_template_path(group, kind)?, &["metadata", "labels"]].concat();
+        Some(self.texts(&path))
     }
 }
 
@@ -71,6 +75,15 @@ pub fn pod_template_path(group: &str, kind: &str) -> Option<&'static [&'static s
 }
 
 impl<'o> PodReferences<'o> {
+    /// What the templates of a workload's claims refer to, beside its pods.
+    #[must_use]
+    pub fn with_claims(mut self, templates: &'o Value) -> Self {
+        for template in items(templates) {
+            self.storage_classes.extend(text(&template["spec"]["storageClassName"]));
+        }
+        self
+    }
+
     /// What a pod's spec refers to.
     pub fn of(spec: &'o Value) -> Self {
         let service_account = text(&spec["serviceAccountName"]).or_else(|| text(&spec["serviceAccount"]));
@@ -179,7 +192,10 @@ mod tests {
                     {"name": "d", "secret": {"secretName": "s4"}}]}}}}},
         }))
         .unwrap();
-        let found = object.pod_references().unwrap();
+        let (spec, mut packed) = (object.pod_spec("batch", "CronJob").unwrap(), object.clone());
+        packed.pack();
+        assert_eq!(packed.pod_spec("batch", "CronJob"), Some(spec.clone()));
+        let found = PodReferences::of(&spec);
         let names =
             |reads: &BTreeSet<Read<'_>>| reads.iter().map(|(name, key)| format!("{name}/{}", key.unwrap_or("*"))).collect::<Vec<_>>();
         assert_eq!(names(&found.config_maps), ["c1/*", "c2/k", "c3/*"]);
