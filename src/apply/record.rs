@@ -96,6 +96,9 @@ pub struct Planned {
     pub action: Action,
     /// Its wave.
     pub wave: usize,
+    /// The wave that doesn't begin before it is ready, or gone. A journal that doesn't say so means the next one.
+    #[serde(default)]
+    pub ready_by: usize,
     /// Which part of the stack it belongs to.
     pub scope: Scope,
     /// The line that made it.
@@ -123,6 +126,7 @@ impl From<&Change> for Planned {
             key: change.key.clone(),
             action: change.action,
             wave: change.wave,
+            ready_by: change.ready_by,
             scope: change.scope.clone(),
             origin: change.origin.clone(),
             writes: change.writes.clone(),

@@ -2,7 +2,8 @@
 //!
 //! Two choices among them. A disruption budget comes before the workload: it selects pods by labels, so it needs none to
 //! be there, and no pod is ever without it. An autoscaler comes after its target: before, it would only complain, and a
-//! replica count is handed over once the workload stands.
+//! replica count is handed over once the workload stands. It doesn't wait until the target is ready: it may be what makes
+//! it so.
 //!
 //! What constrains a whole namespace (quotas, a default-deny policy) would need an edge to each of its workloads, which
 //! grows with the product; such constraints and workloads meet at a *gate* instead.
@@ -103,7 +104,7 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
         if let Some(name) = text(&spec["scaleTargetRef"]["name"]) {
             let kind = text(&spec["scaleTargetRef"]["kind"]).unwrap_or("Deployment");
             let group = text(&spec["scaleTargetRef"]["apiVersion"]).map_or("apps", group_of);
-            self.after(index, group, kind, object.namespace(), name, EdgeReason::Target);
+            self.after(index, group, kind, object.namespace(), name, EdgeReason::Scaling);
         }
     }
 

@@ -384,6 +384,37 @@ fn volumes_and_namespaces_each_ask_on_their_own() {
 }
 
 #[test]
+fn what_no_change_needs_is_waited_for_before_anything_goes_or_at_the_end() {
+    let workload = |name: &str| desired(deployment(name, json!({"image": "i:1"})));
+    let target = |name: &str| ObjectKey::new("apps", "Deployment", Some("ns"), name);
+    let behind = |name: &str, of: &str, reason| {
+        let mut behind = desired(config_map(name, json!({})));
+        behind.edges.push(server::edge(&target(of), reason));
+        behind
+    };
+    for removes in [false, true] {
+        let mut scene = Scene::of(vec![
+            workload("scaled"),
+            workload("needed"),
+            behind("scaler", "scaled", EdgeReason::Scaling),
+            behind("user", "needed", EdgeReason::Needs),
+            desired(server::object("batch/v1", "Job", "ends", json!({"spec": {"template": {"spec": {"containers": []}}}}))),
+        ]);
+        if removes {
+            scene.applied(&desired(config_map("gone", json!({}))));
+        }
+        let plan = scene.plan(|question| applied(question.sent()));
+        let by: Vec<(&str, usize, usize)> =
+            plan.changes.iter().map(|change| (change.key.name.as_str(), change.wave, change.ready_by)).collect();
+        let mut expected = vec![("needed", 0, 1), ("scaled", 0, 2), ("ends", 0, 1), ("scaler", 1, 2), ("user", 1, 2)];
+        if removes {
+            expected.insert(0, ("gone", 2, 3));
+        }
+        assert_eq!(by, expected);
+    }
+}
+
+#[test]
 fn the_same_inputs_give_the_same_plan() {
     let wanted: Vec<Desired> = (0..20).map(|index| desired(config_map(&format!("c{index}"), json!({"a": index.to_string()})))).collect();
     let scene = Scene::of(wanted.clone());
