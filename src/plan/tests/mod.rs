@@ -159,6 +159,18 @@ fn a_field_is_handed_over_at_creation() {
 }
 
 #[test]
+fn what_the_server_sets_of_itself_is_handed_over_without_being_sent() {
+    let mut wanted = handed_over(desired(deployment("web", json!({"image": "i:1"}))));
+    wanted.hand_overs[0].initial = json!(1);
+    let plan = Scene::of(vec![wanted]).plan(|question| {
+        assert_eq!(question.sent().value()["spec"].get("replicas"), None);
+        let predicted = question.sent();
+        applied(&with(predicted, "spec.replicas", json!(1)))
+    });
+    assert_eq!(words(&plan.changes[0].writes), ["create"]);
+}
+
+#[test]
 fn a_field_that_we_still_own_is_released_before_it_is_left_out() {
     let before = desired(deployment("web", json!({"image": "i:1"})));
     let mut scene = Scene::of(vec![handed_over(before.clone())]);
