@@ -158,6 +158,8 @@ pub struct Ledger {
     pub changes: Vec<Progress>,
     /// Objects that stay as they are and are to be recorded anew.
     pub kept: Vec<Desired>,
+    /// It was read back: an earlier process began it.
+    pub taken_up: bool,
     /// It is being undone.
     pub undo: bool,
     /// What the state is to hold, if all is done.
@@ -184,7 +186,7 @@ pub struct Progress {
 impl Ledger {
     /// Before anything.
     pub fn new(header: Header) -> Self {
-        Self { header, changes: Vec::new(), kept: Vec::new(), undo: false, committing: None }
+        Self { header, changes: Vec::new(), kept: Vec::new(), taken_up: false, undo: false, committing: None }
     }
 
     /// Reads a journal back.
@@ -201,7 +203,7 @@ impl Ledger {
             )
             .help("finish the run with the newer spai that began it; nothing was touched"));
         }
-        let mut ledger = Self::new(serde_json::from_value(header).map_err(unreadable)?);
+        let mut ledger = Self { taken_up: true, ..Self::new(serde_json::from_value(header).map_err(unreadable)?) };
         for record in records {
             ledger.note(serde_json::from_value(record).map_err(unreadable)?);
         }
