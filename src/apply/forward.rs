@@ -14,6 +14,7 @@ use super::ownership;
 use super::record::{Effect, Log, Planned, Progress, Record};
 use super::run::{Run, Stop, failure, stop_for};
 use super::wait::{Awaited, Goal, Pending};
+use crate::admission::Readiness;
 use crate::cluster::{ClusterError, Deletion, Guard};
 use crate::plan::{Action, Write};
 use crate::resource::{Diagnostic, Object, ObjectKey};
@@ -243,17 +244,24 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         self.settle(vec![Awaited::new(planned, Some(going), Goal::Gone)], self.options.timeout).await
     }
 
-    /// What a wave leaves to be waited for: its objects are to be ready, or gone.
+    /// What a wave leaves to be waited for: its objects are to be ready, or gone. Most are, as soon as they are answered.
     fn awaited(&self, indices: &[usize]) -> Vec<Awaited> {
+        let (mut settled, mut awaited) = (Vec::new(), Vec::new());
         self.ledger(|ledger| {
-            let changes = indices.iter().map(|index| &ledger.changes[*index]);
-            changes
-                .filter_map(|change| {
-                    let goal = if matches!(change.planned.writes.last()?, Write::Delete { .. }) { Goal::Gone } else { Goal::Ready };
-                    Some(Awaited::new(&change.planned, change.last().cloned(), goal))
-                })
-                .collect()
-        })
+            for change in indices.iter().map(|index| &ledger.changes[*index]) {
+                let Some(last) = change.planned.writes.last() else { continue };
+                let goal = if matches!(last, Write::Delete { .. }) { Goal::Gone } else { Goal::Ready };
+                if goal.progress(change.last()) == Readiness::Ready {
+                    settled.push(change.planned.clone());
+                } else {
+                    awaited.push(Awaited::new(&change.planned, change.last().cloned(), goal));
+                }
+            }
+        });
+        for planned in settled {
+            self.tell(&Event::Ready { key: planned.key.clone(), after: Duration::ZERO });
+        }
+        awaited
     }
 }
 

@@ -70,11 +70,18 @@ impl Awaited {
     }
 
     fn progress(&self) -> Readiness {
-        match (self.goal, &self.state) {
-            (Goal::Gone, None) => Readiness::Ready,
-            (Goal::Gone, Some(object)) => Readiness::Progressing { reason: why_it_stays(object) },
-            (Goal::Ready, None) => Readiness::Failed { reason: "somebody else deleted it".to_owned() },
-            (Goal::Ready, Some(object)) => readiness(object),
+        self.goal.progress(self.state.as_ref())
+    }
+}
+
+impl Goal {
+    /// How far an object is that is now so.
+    pub fn progress(self, state: Option<&Object>) -> Readiness {
+        match (self, state) {
+            (Self::Gone, None) => Readiness::Ready,
+            (Self::Gone, Some(object)) => Readiness::Progressing { reason: why_it_stays(object) },
+            (Self::Ready, None) => Readiness::Failed { reason: "somebody else deleted it".to_owned() },
+            (Self::Ready, Some(object)) => readiness(object),
         }
     }
 }

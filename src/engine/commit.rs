@@ -12,7 +12,7 @@ use crate::apply::{Ledger, Run};
 use crate::cluster::inventory::{self, Inventory};
 use crate::cluster::{Cluster, ClusterError};
 use crate::plan::{self, Action};
-use crate::resource::{Desired, Diagnostic, GroupVersionKind, Object, ObjectKey, Prior, PriorSet};
+use crate::resource::{Desired, Diagnostic, FieldManager, GroupVersionKind, Object, ObjectKey, Prior, PriorSet};
 use crate::state::{Journal, RevisionInfo, Snapshot, StateStore as _};
 
 /// What a run changes in the state.
@@ -88,11 +88,13 @@ async fn record_inventory(ground: &Ground, prior: &PriorSet) -> Result<(), Diagn
 }
 
 async fn delta(ground: &Ground, run: &Run<'_, Cluster, Journal>, prior: &PriorSet) -> Result<Delta, Diagnostic> {
-    let (wanted, gone, answered, mut info) = run.ledger(|ledger| (wanted(ledger), gone(ledger), answered(ledger), info(ground, ledger)));
-    let live = live(ground, &wanted, answered).await?;
     let manager = ground.identity.field_manager();
-    let mut objects: Vec<(ObjectKey, Option<Prior>)> = gone.into_iter().map(|key| (key, None)).collect();
-    for desired in &wanted {
+    let (mut objects, unseen, mut info) = run.ledger(|ledger| {
+        let (objects, unseen) = answered(ledger, &manager)?;
+        Ok::<_, Diagnostic>((objects, unseen, info(ground, ledger)))
+    })?;
+    let live = live(ground, &unseen).await?;
+    for desired in &unseen {
         let key = desired.key();
         let after = live.get(&key).ok_or_else(|| {
             Diagnostic::error("apply::vanished", format!("{key} was applied, and somebody else deleted it since"))
@@ -113,15 +115,26 @@ async fn delta(ground: &Ground, run: &Run<'_, Cluster, Journal>, prior: &PriorSe
     Ok(Delta { info, objects })
 }
 
-/// What is to be recorded: all that was written, and what the records say otherwise than the stack.
-fn wanted(ledger: &Ledger) -> Vec<Desired> {
-    let written = ledger.changes.iter().filter(|change| !matches!(change.planned.action, Action::Delete | Action::Forget));
-    written.filter_map(|change| change.planned.desired.clone()).chain(ledger.kept.iter().cloned()).collect()
-}
+/// What is to be recorded of each object.
+type Records = Vec<(ObjectKey, Option<Prior>)>;
 
-fn gone(ledger: &Ledger) -> Vec<ObjectKey> {
-    let gone = ledger.changes.iter().filter(|change| matches!(change.planned.action, Action::Delete | Action::Forget));
-    gone.map(|change| change.planned.key.clone()).collect()
+/// What is known of the run's objects by what its writes were answered with; and what else is to be recorded: what the records say
+/// otherwise than the stack. Of a run that was taken up again nothing is known so: it may have lain for long, and what it wrote
+/// before may be gone.
+fn answered(ledger: &Ledger, manager: &FieldManager) -> Result<(Records, Vec<Desired>), Diagnostic> {
+    let (mut known, mut unseen) = (Vec::new(), ledger.kept.clone());
+    for change in &ledger.changes {
+        if matches!(change.planned.action, Action::Delete | Action::Forget) {
+            known.push((change.planned.key.clone(), None));
+            continue;
+        }
+        let Some(desired) = &change.planned.desired else { continue };
+        match change.last().filter(|_| !ledger.taken_up && change.is_done()) {
+            Some(after) => known.push((change.planned.key.clone(), Some(plan::record(desired, after, manager)?))),
+            None => unseen.push(desired.clone()),
+        }
+    }
+    Ok((known, unseen))
 }
 
 fn info(ground: &Ground, ledger: &Ledger) -> RevisionInfo {
@@ -149,22 +162,10 @@ fn info(ground: &Ground, ledger: &Ledger) -> RevisionInfo {
     }
 }
 
-/// What the run's writes were answered with. Nothing of a run that was taken up again: it may have lain for long, and what it
-/// wrote before may be gone.
-fn answered(ledger: &Ledger) -> BTreeMap<ObjectKey, Object> {
-    let changes = ledger.changes.iter().filter(|change| !ledger.taken_up && change.is_done());
-    changes.filter_map(|change| Some((change.planned.key.clone(), change.last()?.clone()))).collect()
-}
-
-/// The live forms of these objects: as they were answered; of the others one list per kind, all at once.
-async fn live(
-    ground: &Ground,
-    wanted: &[Desired],
-    answered: BTreeMap<ObjectKey, Object>,
-) -> Result<BTreeMap<ObjectKey, Object>, Diagnostic> {
-    let others = wanted.iter().filter(|desired| !answered.contains_key(&desired.key()));
-    let gvks: BTreeSet<GroupVersionKind> = others.map(|desired| desired.object.gvk()).collect();
-    let mut found = answered;
+/// The live forms of these objects: one list per kind, all at once.
+async fn live(ground: &Ground, wanted: &[Desired]) -> Result<BTreeMap<ObjectKey, Object>, Diagnostic> {
+    let gvks: BTreeSet<GroupVersionKind> = wanted.iter().map(|desired| desired.object.gvk()).collect();
+    let mut found = BTreeMap::new();
     if gvks.is_empty() {
         return Ok(found);
     }
