@@ -157,7 +157,18 @@ impl World {
 
     async fn change(&self, action: Action, wave: usize, object: &Object, writes: Vec<Write>) -> Planned {
         let before = self.cluster.get(&object.key()).await.unwrap();
-        Planned { key: object.key(), action, wave, scope: Scope::default(), origin: None, writes, desired: None, before, prior: None }
+        Planned {
+            key: object.key(),
+            action,
+            wave,
+            ready_by: wave + 1,
+            scope: Scope::default(),
+            origin: None,
+            writes,
+            desired: None,
+            before,
+            prior: None,
+        }
     }
 
     /// The plan; `image` is what the app is to run.

@@ -124,6 +124,7 @@ fn the_plans_json_is_as_its_schema_says() {
         scope: Scope { tenant: Some("acme".into()), tier: None, service: None },
         origin: Some(origin.clone()),
         wave: 0,
+        ready_by: 1,
         fields: vec![
             field(Some(Shown::Secret), Some(Shown::Secret), Cause::Intended),
             field(None, Some(Shown::Value(Value::Null)), drift),

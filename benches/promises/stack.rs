@@ -1,6 +1,7 @@
 //! The generator: a platform of tenants, each with a namespace, its quota, limits and network policies, and seven services, each with
-//! service account, config map, deployment of no replicas, service, budget and autoscaler, six of them with a network policy:
-//! 53 objects a tenant, and no pods, so that a server has them quickly.
+//! service account, config map, deployment, service, budget and autoscaler, six of them with a network policy: 53 objects a tenant.
+//! The deployments stand still (`paused`), so that there are no pods, and a server has them quickly, whatever number of replicas
+//! they begin with.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,13 +20,18 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Writes one into `base/stacks`.
+    /// Writes one into `base/stacks`, of one replica each: as many as the server gives a deployment of itself.
     pub fn write(base: &Path, name: &str, tenants: usize) -> Self {
+        Self::of_replicas(base, name, tenants, 1)
+    }
+
+    /// The same with so many replicas: the autoscalers' minimum, that deployments begin with.
+    pub fn of_replicas(base: &Path, name: &str, tenants: usize, replicas: u32) -> Self {
         let stack = Self { name: name.to_owned(), folder: base.join("stacks").join(name), tenants };
         stack.file(
             "stack.toml",
             &format!(
-                "name = \"{name}\"\n\n[tiers.standard]\ncpu = \"500m\"\nmemory = \"512Mi\"\nreplicas = 1\n\n[deletes]\nmax = \"100%\"\n"
+                "name = \"{name}\"\n\n[tiers.standard]\ncpu = \"500m\"\nmemory = \"512Mi\"\nreplicas = {replicas}\n\n[deletes]\nmax = \"100%\"\n"
             ),
         );
         stack.file("environments/development.toml", "cluster = { context = \"*\" }\n");
@@ -70,6 +76,6 @@ fn service_text(name: &str) -> String {
     format!(
         "tiers = \"all\"\nimage = {{ repository = \"registry.example/bench/{name}\", tag = \"1.2.3\" }}\n\n[ports.http]\nport = 8080\nprobe = {{ path = \"/healthz\" }}\n\n\
          [config]\nLOG_LEVEL = \"info\"\nTENANT = \"${{tenant.name}}\"\nREGION = \"eu-central-1\"\n\n[scaling]\ncpu = 70\n{network}\n\
-         [[patch]]\nkind = \"Deployment\"\nspec.replicas = 0\n"
+         [[patch]]\nkind = \"Deployment\"\nspec.paused = true\n"
     )
 }

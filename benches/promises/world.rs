@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use std::{env, fs};
 
 use serde_json::Value;
@@ -46,13 +47,18 @@ impl World {
         serde_json::from_slice(&self.spai(stack, &["plan", "--output", "json"]).1).expect("JSON")
     }
 
-    /// A stack's objects in a file, as a JSON list; only those that `wanted` says.
-    pub fn objects(&self, stack: &Stack, wanted: impl Fn(&Value) -> bool) -> PathBuf {
+    /// A stack's objects in a file, as a JSON list; only those that `wanted` says, and as it leaves them.
+    pub fn objects(&self, stack: &Stack, wanted: impl FnMut(&mut Value) -> bool) -> PathBuf {
         let mut list: Value = serde_json::from_slice(&self.spai(stack, &["render", "--output", "json"]).1).expect("JSON");
-        list["items"].as_array_mut().expect("a list").retain(wanted);
+        list["items"].as_array_mut().expect("a list").retain_mut(wanted);
         let path = self.folder.path().join(format!("{}.json", stack.name));
         fs::write(&path, list.to_string()).expect("a file");
         path
+    }
+
+    /// Lets the controllers come to an end with what was written, so that their work is no part of what is measured next.
+    pub fn calm() {
+        std::thread::sleep(Duration::from_secs(5));
     }
 
     /// Ends what writes by itself, so that nothing else happens while reads are measured.

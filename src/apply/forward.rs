@@ -1,4 +1,5 @@
-//! The way forward: wave by wave, each journalled before it is sent and ready before the next one begins.
+//! The way forward: wave by wave, each journalled before it is sent, and begun when all that it needs is ready. What no wave
+//! needs is waited for at the end, all of it together; should it fail for good before, the run ends as soon as that is seen.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,8 @@ use super::judge::{Verdict, judge};
 use super::ownership;
 use super::record::{Effect, Log, Planned, Progress, Record};
 use super::run::{Run, Stop, failure, stop_for};
-use super::wait::{Awaited, Goal};
+use super::wait::{Awaited, Goal, Pending};
+use crate::admission::Readiness;
 use crate::cluster::{ClusterError, Deletion, Guard};
 use crate::plan::{Action, Write};
 use crate::resource::{Diagnostic, Object, ObjectKey};
@@ -35,10 +37,12 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     pub(super) async fn go_forward(&self) -> Result<(), Stop> {
         let waves = self.ledger(super::record::Ledger::waves);
         let count = waves.len();
+        let mut pending = Pending::new();
         for (position, (wave, indices)) in waves.into_iter().enumerate() {
             if let Some(stop) = self.interrupted() {
                 return Err(stop);
             }
+            self.settle_some(&mut pending, self.options.timeout, |awaited| awaited.ready_by() <= wave).await?;
             // After a crash, what this wave's requests did is in doubt; a wave that begins now has none yet.
             let doubt = self.ledger(|ledger| indices.iter().any(|index| ledger.changes[*index].begun));
             if !doubt {
@@ -47,12 +51,16 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             }
             self.tell(&Event::WaveStarted { wave: position, waves: count, objects: indices.len() });
             self.send_wave(&indices, doubt).await?;
-            self.await_wave(&indices).await?;
-            if indices.iter().any(|index| self.planned(*index).key.kind == "CustomResourceDefinition") {
+            self.look_at(&mut pending, self.awaited(&indices)).await?;
+            let defines = |key: &ObjectKey| key.kind == "CustomResourceDefinition";
+            if indices.iter().any(|index| defines(&self.planned(*index).key)) {
+                self.settle_some(&mut pending, self.options.timeout, |awaited| defines(awaited.key())).await?;
                 self.api.refresh().await.map_err(|error| stop_for(&self.planned(indices[0]), error))?;
             }
         }
+        // The answers are durable before what may take long.
         self.sync()?;
+        self.settle_some(&mut pending, self.options.timeout, |_| true).await?;
         Ok(())
     }
 
@@ -236,18 +244,24 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         self.settle(vec![Awaited::new(planned, Some(going), Goal::Gone)], self.options.timeout).await
     }
 
-    /// Waits until a wave's objects are ready, or gone.
-    async fn await_wave(&self, indices: &[usize]) -> Result<(), Stop> {
-        let awaited = self.ledger(|ledger| {
-            let changes = indices.iter().map(|index| &ledger.changes[*index]);
-            changes
-                .filter_map(|change| {
-                    let goal = if matches!(change.planned.writes.last()?, Write::Delete { .. }) { Goal::Gone } else { Goal::Ready };
-                    Some(Awaited::new(&change.planned, change.last().cloned(), goal))
-                })
-                .collect::<Vec<_>>()
+    /// What a wave leaves to be waited for: its objects are to be ready, or gone. Most are, as soon as they are answered.
+    fn awaited(&self, indices: &[usize]) -> Vec<Awaited> {
+        let (mut settled, mut awaited) = (Vec::new(), Vec::new());
+        self.ledger(|ledger| {
+            for change in indices.iter().map(|index| &ledger.changes[*index]) {
+                let Some(last) = change.planned.writes.last() else { continue };
+                let goal = if matches!(last, Write::Delete { .. }) { Goal::Gone } else { Goal::Ready };
+                if goal.progress(change.last()) == Readiness::Ready {
+                    settled.push(change.planned.clone());
+                } else {
+                    awaited.push(Awaited::new(&change.planned, change.last().cloned(), goal));
+                }
+            }
         });
-        self.settle(awaited, self.options.timeout).await
+        for planned in settled {
+            self.tell(&Event::Ready { key: planned.key.clone(), after: Duration::ZERO });
+        }
+        awaited
     }
 }
 

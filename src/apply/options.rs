@@ -9,14 +9,14 @@ pub struct Options {
     pub parallel: usize,
     /// What a failure leads to.
     pub on_failure: OnFailure,
-    /// How long the objects of a wave may take to get ready.
+    /// How long objects that are waited for together, before a wave or at the end, may take to get ready.
     pub timeout: Duration,
     /// How long an API server that doesn't answer is waited for.
     pub server_timeout: Duration,
 }
 
 impl Default for Options {
-    /// Four at once, ten minutes a wave, two minutes for the server, roll back.
+    /// Four at once, ten minutes to get ready, two minutes for the server, roll back.
     fn default() -> Self {
         Self { parallel: 4, on_failure: OnFailure::Rollback, timeout: Duration::from_mins(10), server_timeout: Duration::from_mins(2) }
     }

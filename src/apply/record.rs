@@ -96,6 +96,9 @@ pub struct Planned {
     pub action: Action,
     /// Its wave.
     pub wave: usize,
+    /// The wave that doesn't begin before it is ready, or gone. A journal that doesn't say so means the next one.
+    #[serde(default)]
+    pub ready_by: usize,
     /// Which part of the stack it belongs to.
     pub scope: Scope,
     /// The line that made it.
@@ -123,6 +126,7 @@ impl From<&Change> for Planned {
             key: change.key.clone(),
             action: change.action,
             wave: change.wave,
+            ready_by: change.ready_by,
             scope: change.scope.clone(),
             origin: change.origin.clone(),
             writes: change.writes.clone(),
@@ -154,6 +158,8 @@ pub struct Ledger {
     pub changes: Vec<Progress>,
     /// Objects that stay as they are and are to be recorded anew.
     pub kept: Vec<Desired>,
+    /// It was read back: an earlier process began it.
+    pub taken_up: bool,
     /// It is being undone.
     pub undo: bool,
     /// What the state is to hold, if all is done.
@@ -180,7 +186,7 @@ pub struct Progress {
 impl Ledger {
     /// Before anything.
     pub fn new(header: Header) -> Self {
-        Self { header, changes: Vec::new(), kept: Vec::new(), undo: false, committing: None }
+        Self { header, changes: Vec::new(), kept: Vec::new(), taken_up: false, undo: false, committing: None }
     }
 
     /// Reads a journal back.
@@ -197,7 +203,7 @@ impl Ledger {
             )
             .help("finish the run with the newer spai that began it; nothing was touched"));
         }
-        let mut ledger = Self::new(serde_json::from_value(header).map_err(unreadable)?);
+        let mut ledger = Self { taken_up: true, ..Self::new(serde_json::from_value(header).map_err(unreadable)?) };
         for record in records {
             ledger.note(serde_json::from_value(record).map_err(unreadable)?);
         }

@@ -54,6 +54,11 @@ impl Awaited {
         &self.planned.key
     }
 
+    /// The wave that doesn't begin before it is as it is to be.
+    pub fn ready_by(&self) -> usize {
+        self.planned.ready_by
+    }
+
     /// What the run did to it.
     pub fn action(&self) -> Action {
         self.planned.action
@@ -65,11 +70,18 @@ impl Awaited {
     }
 
     fn progress(&self) -> Readiness {
-        match (self.goal, &self.state) {
-            (Goal::Gone, None) => Readiness::Ready,
-            (Goal::Gone, Some(object)) => Readiness::Progressing { reason: why_it_stays(object) },
-            (Goal::Ready, None) => Readiness::Failed { reason: "somebody else deleted it".to_owned() },
-            (Goal::Ready, Some(object)) => readiness(object),
+        self.goal.progress(self.state.as_ref())
+    }
+}
+
+impl Goal {
+    /// How far an object is that is now so.
+    pub fn progress(self, state: Option<&Object>) -> Readiness {
+        match (self, state) {
+            (Self::Gone, None) => Readiness::Ready,
+            (Self::Gone, Some(object)) => Readiness::Progressing { reason: why_it_stays(object) },
+            (Self::Ready, None) => Readiness::Failed { reason: "somebody else deleted it".to_owned() },
+            (Self::Ready, Some(object)) => readiness(object),
         }
     }
 }
@@ -103,18 +115,30 @@ fn why_it_stays(object: &Object) -> String {
 type KindWatch = BoxStream<'static, (GroupKind, Result<WatchEvent, ClusterError>)>;
 
 /// All that is still waited for, by identity.
-type Pending = BTreeMap<ObjectKey, Awaited>;
+pub(super) type Pending = BTreeMap<ObjectKey, Awaited>;
 
 impl<A: Api, L: Log> Run<'_, A, L> {
     /// Waits until all are as they are to be. What fails for good fails at once; what takes longer than `bound` fails then.
     pub(super) async fn settle(&self, awaited: Vec<Awaited>, bound: Duration) -> Result<(), Stop> {
-        let mut pending: Pending = awaited.into_iter().map(|awaited| (awaited.planned.key.clone(), awaited)).collect();
-        let keys: Vec<ObjectKey> = pending.keys().cloned().collect();
-        self.step(&mut pending, &keys).await?;
-        if pending.is_empty() {
+        let mut pending = Pending::new();
+        self.look_at(&mut pending, awaited).await?;
+        self.settle_some(&mut pending, bound, |_| true).await
+    }
+
+    /// Puts these among the pending, but for those that are as they are to be already. What fails for good fails at once.
+    pub(super) async fn look_at(&self, pending: &mut Pending, awaited: Vec<Awaited>) -> Result<(), Stop> {
+        let keys: Vec<ObjectKey> = awaited.iter().map(|awaited| awaited.key().clone()).collect();
+        pending.extend(awaited.into_iter().map(|awaited| (awaited.key().clone(), awaited)));
+        self.step(pending, &keys).await
+    }
+
+    /// Waits until of the pending no `needed` one is left; those that take longer than `bound` fail then. What is pending
+    /// besides is watched meanwhile: it may get ready, and what fails for good fails at once.
+    pub(super) async fn settle_some(&self, pending: &mut Pending, bound: Duration, needed: impl Fn(&Awaited) -> bool) -> Result<(), Stop> {
+        if !pending.values().any(&needed) {
             return Ok(());
         }
-        let mut streams = self.watches(&pending).await?;
+        let mut streams = self.watches(pending).await?;
         let deadline = tokio::time::sleep(bound);
         tokio::pin!(deadline);
         let mut ask = tokio::time::interval_at(tokio::time::Instant::now() + DIAGNOSE_EVERY / 3, DIAGNOSE_EVERY);
@@ -122,20 +146,20 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         let mut interrupt = self.interrupt.clone();
         let mut interruptible = self.interrupted().is_none();
         let mut rotation = 0;
-        while !pending.is_empty() {
+        while pending.values().any(&needed) {
             tokio::select! {
                 event = streams.next() => match event {
                     Some((kind, Ok(event))) => {
-                        let news = take(&mut pending, &kind, event);
-                        self.find(&mut pending, &news.missing).await?;
-                        self.step(&mut pending, &news.changed).await?;
-                        self.step(&mut pending, &news.missing).await?;
+                        let news = take(pending, &kind, event);
+                        self.find(pending, &news.missing).await?;
+                        self.step(pending, &news.changed).await?;
+                        self.step(pending, &news.missing).await?;
                     }
-                    Some((_, Err(error))) => return Err(unwatchable(&pending, error)),
-                    None => streams = self.watches(&pending).await?,
+                    Some((_, Err(error))) => return Err(unwatchable(pending, error)),
+                    None => streams = self.watches(pending).await?,
                 },
-                _ = ask.tick() => self.explain(&mut pending, &mut rotation).await?,
-                () = &mut deadline => return Err(Stop::Failed(self.too_late(&pending, bound).await)),
+                _ = ask.tick() => self.explain(pending, &mut rotation).await?,
+                () = &mut deadline => return Err(Stop::Failed(self.too_late(pending, &needed, bound).await)),
                 changed = interrupt.changed(), if interruptible => {
                     interruptible = changed.is_ok();
                     if let Some(stop) = self.interrupted() {
@@ -221,9 +245,9 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         if failures.is_empty() { Ok(()) } else { Err(Stop::Failed(failures)) }
     }
 
-    async fn too_late(&self, pending: &Pending, bound: Duration) -> Vec<Failure> {
+    async fn too_late(&self, pending: &Pending, needed: impl Fn(&Awaited) -> bool, bound: Duration) -> Vec<Failure> {
         let mut failures = Vec::new();
-        for awaited in pending.values() {
+        for awaited in pending.values().filter(|awaited| needed(awaited)) {
             let symptoms = match awaited.goal {
                 Goal::Ready if failures.len() < DIAGNOSE_AT_ONCE => self.api.diagnose(&awaited.planned.key).await.unwrap_or_default(),
                 _ => Vec::new(),

@@ -261,7 +261,7 @@ pub(super) struct Consents {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Run")]
 pub(super) struct Running {
-    /// How long the objects of a wave may take to get ready
+    /// How long objects that are waited for together, before a wave or at the end, may take to get ready
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10m")]
     pub(super) timeout: Duration,
     /// What a failure leads to

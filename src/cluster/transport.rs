@@ -155,7 +155,7 @@ impl Transport {
                 ClusterError::TooManyRequests { retry_after, .. } => retry_after.unwrap_or(pause),
                 ClusterError::Unavailable { sent, .. } if call.reads() || !sent => pause,
                 _ if call.reads() && is_passing(&error) => pause,
-                _ if is_not_yet(&error) => pause,
+                _ if is_not_yet(&error, call) => pause,
                 _ => {
                     if !error.is_outage() {
                         self.is_back();
@@ -243,12 +243,14 @@ fn is_passing(error: &ClusterError) -> bool {
 
 /// Refusals that pass by themselves, and come before anything is done: the server is still starting, as a whole or with the
 /// addresses of Services; or two creates at once in a namespace with a quota, of which one lost the race for the quota's
-/// object (not for its own).
-fn is_not_yet(error: &ClusterError) -> bool {
+/// object. A write to a quota that has changed is answered in the same words, and would be for as long as it is sent so.
+fn is_not_yet(error: &ClusterError, call: &Call) -> bool {
     match error {
         ClusterError::Forbidden { message } => message.contains("not yet ready to handle request"),
         ClusterError::Invalid { message, .. } => message.contains("failed to allocate IP: allocator not ready"),
-        ClusterError::Stale { message } => message.contains("Operation cannot be fulfilled on resourcequotas"),
+        ClusterError::Stale { message } => {
+            message.contains("Operation cannot be fulfilled on resourcequotas") && !call.path.contains("/resourcequotas/")
+        }
         _ => false,
     }
 }

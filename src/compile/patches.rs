@@ -1,7 +1,8 @@
 //! `[[patch]]`: the last resort, merged into generated objects as Kubernetes itself would merge it.
 //!
 //! Tables merge; lists whose items have a key (containers by name, ports by number, …) merge item by item; other lists
-//! are replaced. `"$patch" = "delete"` in an item takes it out, in a table empties its place.
+//! are replaced. `"$patch" = "delete"` in an item takes it out, in a table empties its place. Of a field that is handed over
+//! (the replicas of what is scaled) a patch says what it begins with.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -173,6 +174,13 @@ impl Aimed<'_> {
             );
             desired.object = kept;
             return;
+        }
+        // What is handed over is never in the object: a patch says what it begins with.
+        let Desired { object, hand_overs, .. } = desired;
+        for hand_over in hand_overs {
+            if let Some(value) = crate::merge::remove(object.value_mut(), &hand_over.path) {
+                hand_over.initial = value;
+            }
         }
         for path in written {
             desired.declared.fields.insert(path, self.origin.clone());

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ground::Ground;
 use crate::apply::{Ledger, Run};
-use crate::cluster::Cluster;
 use crate::cluster::inventory::{self, Inventory};
+use crate::cluster::{Cluster, ClusterError};
 use crate::plan::{self, Action};
-use crate::resource::{Desired, Diagnostic, GroupVersionKind, Object, ObjectKey, Prior};
-use crate::state::{Journal, RevisionInfo, StateStore as _};
+use crate::resource::{Desired, Diagnostic, FieldManager, GroupVersionKind, Object, ObjectKey, Prior, PriorSet};
+use crate::state::{Journal, RevisionInfo, Snapshot, StateStore as _};
 
 /// What a run changes in the state.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,17 +46,17 @@ pub(super) fn is_outdated(prior: &Prior, desired: &Desired) -> bool {
 pub(super) async fn commit(ground: &Ground, run: &Run<'_, Cluster, Journal>) -> Result<u64, Diagnostic> {
     let unreadable = |error: serde_json::Error| Diagnostic::error("apply::journal", format!("what was applied can't be recorded: {error}"));
     let expected = run.ledger(|ledger| ledger.header.revision);
+    let Snapshot { head, mut prior, .. } = ground.store.load()?;
     let delta = if let Some(value) = run.ledger(|ledger| ledger.committing.clone()) {
         serde_json::from_value::<Delta>(value).map_err(unreadable)?
     } else {
-        let delta = delta(ground, run).await?;
+        let delta = delta(ground, run, &prior).await?;
         run.committing(serde_json::to_value(&delta).map_err(unreadable)?)?;
         delta
     };
     let number = delta.info.number;
-    let done = ground.store.head()?.is_some_and(|head| head.revision == number) && ground.store.history()?.first() == Some(&delta.info);
+    let done = head.is_some_and(|head| head.revision == number) && ground.store.history()?.first() == Some(&delta.info);
     if !done {
-        let mut prior = ground.store.load()?.prior;
         for (key, now) in delta.objects {
             match now {
                 Some(now) => prior.objects.insert(key, now),
@@ -67,14 +67,14 @@ pub(super) async fn commit(ground: &Ground, run: &Run<'_, Cluster, Journal>) -> 
         let info = RevisionInfo { objects: prior.objects.len(), ..delta.info };
         ground.store.commit(&ground.binding(), expected, info, &prior)?;
     }
-    record_inventory(ground).await?;
+    record_inventory(ground, &prior).await?;
     Ok(number)
 }
 
 /// The inventory says what the state says.
-async fn record_inventory(ground: &Ground) -> Result<(), Diagnostic> {
+async fn record_inventory(ground: &Ground, prior: &PriorSet) -> Result<(), Diagnostic> {
     let root = &ground.target.root_namespace;
-    let (Some(head), prior) = (ground.store.head()?, ground.store.load()?.prior) else { return Ok(()) };
+    let Some(head) = ground.store.head()? else { return Ok(()) };
     let stored = inventory::read(&ground.cluster, &ground.identity, root).await?;
     let now = Inventory {
         identity: ground.identity.clone(),
@@ -87,12 +87,14 @@ async fn record_inventory(ground: &Ground) -> Result<(), Diagnostic> {
     Ok(())
 }
 
-async fn delta(ground: &Ground, run: &Run<'_, Cluster, Journal>) -> Result<Delta, Diagnostic> {
-    let (wanted, gone, mut info) = run.ledger(|ledger| (wanted(ledger), gone(ledger), info(ground, ledger)));
-    let live = live(ground, &wanted).await?;
+async fn delta(ground: &Ground, run: &Run<'_, Cluster, Journal>, prior: &PriorSet) -> Result<Delta, Diagnostic> {
     let manager = ground.identity.field_manager();
-    let mut objects: Vec<(ObjectKey, Option<Prior>)> = gone.into_iter().map(|key| (key, None)).collect();
-    for desired in &wanted {
+    let (mut objects, unseen, mut info) = run.ledger(|ledger| {
+        let (objects, unseen) = answered(ledger, &manager)?;
+        Ok::<_, Diagnostic>((objects, unseen, info(ground, ledger)))
+    })?;
+    let live = live(ground, &unseen).await?;
+    for desired in &unseen {
         let key = desired.key();
         let after = live.get(&key).ok_or_else(|| {
             Diagnostic::error("apply::vanished", format!("{key} was applied, and somebody else deleted it since"))
@@ -101,7 +103,7 @@ async fn delta(ground: &Ground, run: &Run<'_, Cluster, Journal>) -> Result<Delta
         objects.push((key, Some(plan::record(desired, after, &manager)?)));
     }
     // As many as there will be: what stays, is changed and comes.
-    let mut keys: BTreeSet<ObjectKey> = ground.store.load()?.prior.objects.into_keys().collect();
+    let mut keys: BTreeSet<ObjectKey> = prior.objects.keys().cloned().collect();
     for (key, now) in &objects {
         if now.is_some() {
             keys.insert(key.clone())
@@ -113,15 +115,26 @@ async fn delta(ground: &Ground, run: &Run<'_, Cluster, Journal>) -> Result<Delta
     Ok(Delta { info, objects })
 }
 
-/// What is to be recorded: all that was written, and what the records say otherwise than the stack.
-fn wanted(ledger: &Ledger) -> Vec<Desired> {
-    let written = ledger.changes.iter().filter(|change| !matches!(change.planned.action, Action::Delete | Action::Forget));
-    written.filter_map(|change| change.planned.desired.clone()).chain(ledger.kept.iter().cloned()).collect()
-}
+/// What is to be recorded of each object.
+type Records = Vec<(ObjectKey, Option<Prior>)>;
 
-fn gone(ledger: &Ledger) -> Vec<ObjectKey> {
-    let gone = ledger.changes.iter().filter(|change| matches!(change.planned.action, Action::Delete | Action::Forget));
-    gone.map(|change| change.planned.key.clone()).collect()
+/// What is known of the run's objects by what its writes were answered with; and what else is to be recorded: what the records say
+/// otherwise than the stack. Of a run that was taken up again nothing is known so: it may have lain for long, and what it wrote
+/// before may be gone.
+fn answered(ledger: &Ledger, manager: &FieldManager) -> Result<(Records, Vec<Desired>), Diagnostic> {
+    let (mut known, mut unseen) = (Vec::new(), ledger.kept.clone());
+    for change in &ledger.changes {
+        if matches!(change.planned.action, Action::Delete | Action::Forget) {
+            known.push((change.planned.key.clone(), None));
+            continue;
+        }
+        let Some(desired) = &change.planned.desired else { continue };
+        match change.last().filter(|_| !ledger.taken_up && change.is_done()) {
+            Some(after) => known.push((change.planned.key.clone(), Some(plan::record(desired, after, manager)?))),
+            None => unseen.push(desired.clone()),
+        }
+    }
+    Ok((known, unseen))
 }
 
 fn info(ground: &Ground, ledger: &Ledger) -> RevisionInfo {
@@ -149,14 +162,19 @@ fn info(ground: &Ground, ledger: &Ledger) -> RevisionInfo {
     }
 }
 
-/// The live forms of these objects: one list per kind.
+/// The live forms of these objects: one list per kind, all at once.
 async fn live(ground: &Ground, wanted: &[Desired]) -> Result<BTreeMap<ObjectKey, Object>, Diagnostic> {
-    let kinds = ground.cluster.kinds().await?;
     let gvks: BTreeSet<GroupVersionKind> = wanted.iter().map(|desired| desired.object.gvk()).collect();
     let mut found = BTreeMap::new();
-    for gvk in gvks {
-        let kind = kinds.get_version(&gvk).ok_or_else(|| crate::cluster::ClusterError::NoSuchKind { kind: gvk.group_kind() })?;
-        let listed = ground.cluster.list(&kind, Some(&ground.identity.label_selector())).await?;
+    if gvks.is_empty() {
+        return Ok(found);
+    }
+    let (kinds, selector) = (ground.cluster.kinds().await?, ground.identity.label_selector());
+    let lists = gvks.into_iter().map(|gvk| {
+        let kind = kinds.get_version(&gvk).ok_or_else(|| ClusterError::NoSuchKind { kind: gvk.group_kind() });
+        async { ground.cluster.list(&kind?, Some(&selector)).await }
+    });
+    for listed in futures::future::try_join_all(lists).await? {
         found.extend(listed.into_iter().map(|object| (object.key(), object)));
     }
     Ok(found)

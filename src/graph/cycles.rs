@@ -95,6 +95,7 @@ pub(super) fn words(reason: EdgeReason) -> &'static str {
         EdgeReason::Definition => "it is of a kind that it defines",
         EdgeReason::Use => "it uses it",
         EdgeReason::Target => "it acts upon it",
+        EdgeReason::Scaling => "it scales it",
         EdgeReason::Constraint => "it is constrained by it",
     }
 }

@@ -169,6 +169,7 @@ fn name(reason: EdgeReason) -> &'static str {
         EdgeReason::Definition => "definition",
         EdgeReason::Use => "use",
         EdgeReason::Target => "target",
+        EdgeReason::Scaling => "scaling",
         EdgeReason::Constraint => "constraint",
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Two choices among them. A disruption budget comes before the workload: it selects pods by labels, so it needs none to
 //! be there, and no pod is ever without it. An autoscaler comes after its target: before, it would only complain, and a
-//! replica count is handed over once the workload stands.
+//! replica count is handed over once the workload stands. It doesn't wait until the target is ready: it may be what makes
+//! it so.
 //!
 //! What constrains a whole namespace (quotas, a default-deny policy) would need an edge to each of its workloads, which
 //! grows with the product; such constraints and workloads meet at a *gate* instead.
@@ -106,7 +107,7 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
         if let Some(name) = text(&target["name"]) {
             let kind = text(&target["kind"]).unwrap_or("Deployment");
             let group = text(&target["apiVersion"]).map_or("apps", group_of);
-            self.after(index, group, kind, key.namespace, name, EdgeReason::Target);
+            self.after(index, group, kind, key.namespace, name, EdgeReason::Scaling);
         }
     }
 

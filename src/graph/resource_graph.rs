@@ -97,6 +97,36 @@ impl ResourceGraph {
         self.position(key).map(|index| self.after(index).collect()).unwrap_or_default()
     }
 
+    /// By which wave an object has to be ready: the first one with a change that needs it so, by an edge or by way of objects
+    /// that don't change. Not in the answer are those that no change needs. `changed` gives an object's wave, if it changes.
+    pub fn needed_ready(&self, changed: impl Fn(&ObjectKey) -> Option<usize>) -> HashMap<&ObjectKey, usize> {
+        let mut stands_at: Vec<Vec<usize>> = vec![Vec::new(); self.keys.len()];
+        for (gate, guards) in self.guards.iter().enumerate() {
+            for guard in guards {
+                stands_at[*guard].push(gate);
+            }
+        }
+        let mut needed: Vec<Option<usize>> = vec![None; self.keys.len()];
+        let mut behind: Vec<Option<usize>> = vec![None; self.guards.len()];
+        let mut later_first: Vec<usize> = (0..self.keys.len()).collect();
+        later_first.sort_by_key(|index| std::cmp::Reverse(self.wave[*index]));
+        for index in later_first {
+            for gate in &stands_at[index] {
+                needed[index] = earlier(needed[index], behind[*gate]);
+            }
+            // Whoever needs it ready needs so, too, what it comes after. An object that changes is its own wave's matter.
+            let through = needed[index];
+            let own = changed(&self.keys[index]).or(through);
+            for (to, link) in &self.after[index] {
+                needed[*to] = earlier(needed[*to], if link.reason.needs_readiness() { own } else { through });
+            }
+            for gate in &self.passes[index] {
+                behind[*gate] = earlier(behind[*gate], own);
+            }
+        }
+        self.keys.iter().zip(needed).filter_map(|(key, wave)| Some((key, wave?))).collect()
+    }
+
     /// The objects, each with the part of the stack that it belongs to.
     pub fn objects(&self) -> impl Iterator<Item = (&ObjectKey, &Scope)> {
         self.keys.iter().zip(&self.scopes)
@@ -113,6 +143,11 @@ impl ResourceGraph {
         let guards = self.passes[index].iter().flat_map(|gate| &self.guards[*gate]);
         own.chain(guards.map(|to| Dependency { to: &self.keys[*to], reason: EdgeReason::Constraint, origin: None }))
     }
+}
+
+/// The earlier of two waves, where there are any.
+fn earlier(a: Option<usize>, b: Option<usize>) -> Option<usize> {
+    a.into_iter().chain(b).min()
 }
 
 /// Why one object comes after another, and the line that says so.

@@ -113,6 +113,46 @@ fn a_workload_comes_after_all_that_it_uses_and_before_what_acts_upon_it() {
 }
 
 #[test]
+fn what_scales_a_workload_needs_it_to_be_there_and_everything_else_to_be_ready() {
+    let workload = |name: &str| {
+        let template = json!({"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "c", "envFrom": [{"configMapRef": {"name": "cm"}}]}]}});
+        object("apps/v1", "Deployment", name, json!({"spec": {"template": template}}))
+    };
+    let scaler = object(
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "hpa",
+        json!({"spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "db"}}}),
+    );
+    let key = |name: &str| ObjectKey::new("apps", "Deployment", Some("n"), name);
+    let objects = [
+        scaler,
+        object("v1", "ResourceQuota", "q", json!({})),
+        config("cm"),
+        workload("db"),
+        after(workload("api"), &key("db"), 1),
+        after(workload("web"), &key("api"), 2),
+    ];
+    let graph = ResourceGraph::build(&objects).unwrap();
+    let needed = |changed: &[&str]| -> BTreeMap<String, usize> {
+        let needed = graph.needed_ready(|key| changed.contains(&key.name.as_str()).then(|| graph.wave_of(key).unwrap()));
+        needed.into_iter().map(|(key, wave)| (key.name.clone(), wave)).collect()
+    };
+    let wave = |name: &str| graph.wave_of(&key(name)).unwrap();
+    let expected = |pairs: &[(&str, usize)]| pairs.iter().map(|(name, wave)| ((*name).to_owned(), *wave)).collect::<BTreeMap<_, _>>();
+    let first = wave("db");
+    assert_eq!(
+        needed(&["hpa", "q", "cm", "db", "api", "web"]),
+        expected(&[("q", wave("db") - 1), ("cm", first), ("db", wave("api")), ("api", wave("web"))])
+    );
+    // Nobody but the autoscaler comes after it.
+    assert_eq!(needed(&["hpa", "db"]).get("db"), None);
+    // What stands in between, and doesn't change, passes the need on.
+    assert_eq!(needed(&["db", "web"]).get("db"), Some(&wave("web")));
+    assert_eq!(needed(&["q", "web"]).get("q"), Some(&wave("web")));
+}
+
+#[test]
 fn definitions_come_before_what_they_define_and_policies_before_workloads() {
     let cluster = |api: &str, kind: &str, name: &str, spec: Value| {
         desired(json!({"apiVersion": api, "kind": kind, "metadata": {"name": name}, "spec": spec}))

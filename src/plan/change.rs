@@ -38,6 +38,9 @@ pub struct Change {
     pub origin: Option<Origin>,
     /// Its wave: creates and updates count up from 0 in dependency order; deletes come after them all, dependents first.
     pub wave: usize,
+    /// The wave that doesn't begin before this object is ready (or gone, where it is deleted): the first with something that
+    /// needs it to be. As many as there are waves: nothing does, and it is waited for at the end.
+    pub ready_by: usize,
     /// Fields that change, in the order of their paths. For a create, the whole object's leaves; for a delete none.
     pub fields: Vec<FieldChange>,
     /// Fields of ours that another writer took: they go back, by force on this object alone.

@@ -30,7 +30,12 @@ impl Configuration {
         let mut release = Vec::new();
         for hand_over in &desired.hand_overs {
             let kept = keep.and_then(|live| hand_over.path.get(live.value()));
-            if merge::set(send.value_mut(), &hand_over.path, kept.unwrap_or(&hand_over.initial).clone()) {
+            let begins_with = kept.unwrap_or(&hand_over.initial);
+            // What the server sets of itself is nobody's from the start: there is nothing to send, and nothing to give away.
+            if of.is_some_and(|of| default_at(&send, &hand_over.path, of).as_ref() == Some(begins_with)) {
+                continue;
+            }
+            if merge::set(send.value_mut(), &hand_over.path, begins_with.clone()) {
                 release.push(hand_over.path.clone());
             }
         }
@@ -109,6 +114,14 @@ fn in_the_servers_form(object: &Object, of: Option<TypeRef<'_>>) -> Object {
         settle(object.value_mut(), of);
     }
     object
+}
+
+/// What the server sets a field to that the object doesn't say.
+fn default_at(object: &Object, path: &FieldPath, of: TypeRef<'_>) -> Option<Value> {
+    let mut value = object.value().clone();
+    merge::remove(&mut value, path);
+    schema::complete(&mut value, of);
+    path.get(&value).cloned()
 }
 
 /// Writes values as the server does, and fills in its defaults where they are ours anyway: in what is owned as a whole, and for

@@ -194,6 +194,7 @@ impl Case<'_> {
             scope: self.desired.scope.clone(),
             origin: self.desired.declared.object.clone(),
             wave: 0,
+            ready_by: 0,
             fields: Vec::new(),
             conflicts: Vec::new(),
             replace_reasons: Vec::new(),

@@ -247,8 +247,22 @@ fn tightens(change: &Change) -> bool {
     lower
 }
 
+/// Says by which wave each has to be ready. What comes and changes: before the first wave that needs it, and before the first,
+/// `closing`, that takes anything away. What goes, and what ends by itself, takes room only for a while: before the next wave.
+fn readiness(changes: &mut [Change], closing: usize, graph: &ResourceGraph) {
+    let waves: BTreeMap<ObjectKey, usize> =
+        changes.iter().filter(|change| change.wave < closing).map(|change| (change.key.clone(), change.wave)).collect();
+    let needed = graph.needed_ready(|key| waves.get(key).copied());
+    for change in changes {
+        let next = change.wave + 1;
+        let may_stay = change.wave < closing && change.key.kind != "Job";
+        change.ready_by = if may_stay { needed.get(&change.key).copied().unwrap_or(closing).max(next) } else { next };
+    }
+}
+
 /// Numbers the waves without gaps: creates and updates in the graph's order, deletes after them all, dependents first; and
-/// what only becomes tighter, when everything fits in it. Then sorts: deletes, then by wave and identity.
+/// what only becomes tighter, when everything fits in it. Says by which wave each has to be ready. Then sorts: deletes, then by
+/// wave and identity.
 fn order(changes: &mut Vec<Change>, removals: Vec<Removal<'_>>, graph: &ResourceGraph, input: &PlanInput<'_>) {
     let of_graph: BTreeSet<usize> =
         changes.iter().filter(|change| !tightens(change)).map(|change| graph.wave_of(&change.key).unwrap_or(0)).collect();
@@ -283,6 +297,7 @@ fn order(changes: &mut Vec<Change>, removals: Vec<Removal<'_>>, graph: &Resource
     for change in changes.iter_mut().filter(|change| tightens(change)) {
         change.wave = last;
     }
+    readiness(changes, first, graph);
     changes.sort_by(|a, b| {
         let rank = |change: &Change| (change.action != Action::Delete, change.wave);
         (rank(a), &a.key).cmp(&(rank(b), &b.key))

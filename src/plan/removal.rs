@@ -102,6 +102,7 @@ impl Removal<'_> {
             scope: self.scope(),
             origin: self.prior.and_then(|prior| prior.origin.clone()),
             wave: 0,
+            ready_by: 0,
             fields: Vec::new(),
             conflicts: Vec::new(),
             replace_reasons: Vec::new(),

@@ -51,6 +51,7 @@ fn change(plan: &Plan, change: &Change) -> Value {
         "scope": change.scope,
         "origin": change.origin,
         "wave": change.wave,
+        "ready_by": change.ready_by,
         "decided": change.decided,
         "doubts": doubts(plan.doubts.get(&change.key).map_or(&[], Vec::as_slice)),
         "fields": change.fields.iter().map(field).collect::<Vec<_>>(),

@@ -99,10 +99,19 @@ pub enum EdgeReason {
     Definition,
     /// It uses the other: a workload its ConfigMap, Secret, PVC, ServiceAccount.
     Use,
-    /// It acts upon the other: an autoscaler, a budget, a route.
+    /// It acts upon the other: a budget, a route.
     Target,
+    /// It says how large the other is: an autoscaler. It needs the other to be there, not to be ready.
+    Scaling,
     /// The other constrains it: a quota, a limit range, a network policy before the workload.
     Constraint,
+}
+
+impl EdgeReason {
+    /// Whether what comes later needs what comes first to be ready, and not only to be there.
+    pub fn needs_readiness(self) -> bool {
+        self != Self::Scaling
+    }
 }
 
 /// Where an object and its fields were declared.

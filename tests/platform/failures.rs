@@ -56,6 +56,19 @@ fn a_failed_first_apply_leaves_nothing() {
 }
 
 #[test]
+fn an_autoscaler_comes_before_its_workload_is_ready_and_goes_with_it_if_that_never_is() {
+    let Some(world) = World::new("hello", "development") else { return };
+    world.edit("services/web.toml", |text| text.replace("hello/web\"", "hello/does-not-exist\"") + "\n[scaling]\ncpu = 70\n");
+    let stopped = world.spai(&["apply", "--yes", "--timeout", "60s", "--on-failure", "stop"]).expect(4).says("can't be pulled");
+    let objects = world.objects();
+    let autoscaled = |key: &&String| key.starts_with("HorizontalPodAutoscaler");
+    assert_eq!(objects.keys().filter(autoscaled).count(), 2, "{}", stopped.stderr);
+    // What is taken up again waits for what was sent and isn't ready.
+    world.spai(&["apply", "--resume", "--yes", "--timeout", "60s"]).expect(3).says("can't be pulled");
+    wait_for("the namespaces are gone", || world.objects().is_empty());
+}
+
+#[test]
 fn a_tenant_beyond_its_quota_is_known_at_the_plan() {
     let Some((world, before)) = applied() else { return };
     let namespace = format!("{}-earth", world.root);

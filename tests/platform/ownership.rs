@@ -60,6 +60,25 @@ fn fields_of_others_survive_every_apply() {
 }
 
 #[test]
+fn replicas_under_an_autoscaler_are_nobodys_whatever_they_begin_with() {
+    let Some(world) = World::new("hello", "development") else { return };
+    world.edit("stack.toml", |text| text.replace("replicas = 2", "replicas = 1"));
+    world.edit("tenants/earth.toml", |text| text + "\n[service.web.replicas]\nmin = 2\n");
+    world.edit("services/web.toml", |text| text + "\n[scaling]\ncpu = 70\n");
+    // What it begins with: what the server sets of itself; what the autoscaler has as its minimum; what a patch says.
+    let patch = "\n[[patch]]\nkind = \"Deployment\"\nspec.replicas = 0\n";
+    world.edit("tenants/moon.toml", |_| format!("tier = \"standard\"\n{patch}"));
+    world.spai(&["apply", "--yes"]).expect(0);
+    for (tenant, replicas) in [("mars", 1), ("earth", 2), ("moon", 0)] {
+        let deployment = &world.objects()[&format!("Deployment {}-{tenant}/web", world.root)];
+        assert_eq!(deployment["spec"]["replicas"], replicas, "{tenant}");
+        let owners = deployment["metadata"]["managedFields"].to_string();
+        assert!(!owners.contains("f:replicas"), "{tenant}: {owners}");
+    }
+    world.spai(&["plan", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
 fn what_others_own_is_a_conflict_until_somebody_says_so() {
     let Some(world) = applied() else { return };
     let namespace = format!("{}-earth", world.root);

@@ -42,6 +42,8 @@ pub struct Inside {
     pub refuses: BTreeMap<ObjectKey, ClusterError>,
     /// Deployments with this image never get ready.
     pub impossible: Option<String>,
+    /// Deployments with this image are on their way for ever.
+    pub slow: Option<String>,
 }
 
 /// The server.
@@ -153,8 +155,10 @@ impl Inside {
         for key in keys {
             let object = &self.objects[&key];
             let generation = object.generation().unwrap_or_default();
-            let impossible = self.impossible.is_some() && object.value()["spec"]["image"].as_str() == self.impossible.as_deref();
-            let status = if impossible {
+            let image = object.value()["spec"]["image"].as_str();
+            let status = if self.slow.is_some() && image == self.slow.as_deref() {
+                json!({"observedGeneration": generation, "replicas": 1, "updatedReplicas": 1})
+            } else if self.impossible.is_some() && image == self.impossible.as_deref() {
                 json!({"observedGeneration": generation, "replicas": 1, "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "it has timed out progressing"}]})
             } else {
                 let n = object.value()["spec"]["replicas"].as_i64().unwrap_or(1);

@@ -3,6 +3,7 @@
 
 mod fake;
 mod scenario;
+mod waiting;
 
 use std::collections::BTreeMap;
 

@@ -52,12 +52,12 @@ pub async fn edit(fake: &Fake, key: &ObjectKey, manager: &str, content: Value) {
     fake.apply(&configuration, &FieldManager(manager.into()), true, None).await.unwrap();
 }
 
-fn change(fake: &Fake, action: Action, wave: usize, key: ObjectKey, writes: Vec<Write>) -> Planned {
+pub fn change(fake: &Fake, action: Action, wave: usize, key: ObjectKey, writes: Vec<Write>) -> Planned {
     let before = fake.live(&key);
-    Planned { key, action, wave, scope: Scope::default(), origin: None, writes, desired: None, before, prior: None }
+    Planned { key, action, wave, ready_by: wave + 1, scope: Scope::default(), origin: None, writes, desired: None, before, prior: None }
 }
 
-fn writes(object: Object, force: bool, creates: bool) -> Write {
+pub fn writes(object: Object, force: bool, creates: bool) -> Write {
     Write::Apply { object, force, creates }
 }
 
@@ -144,6 +144,9 @@ pub fn scenario() -> (Fake, Vec<Planned>) {
         ),
         change(&fake, Action::Delete, 3, key("Deployment", "deleted"), vec![Write::Delete { propagation: Propagation::Foreground }]),
     ];
+    // Nothing needs it but that everything is ready before something is deleted.
+    let mut changes = changes;
+    changes.iter_mut().filter(|change| change.key.name == "replaced").for_each(|change| change.ready_by = 3);
     (fake, changes)
 }
 

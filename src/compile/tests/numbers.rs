@@ -41,6 +41,17 @@ fn the_service_bounds_the_tiers_replicas() {
 }
 
 #[test]
+fn a_patch_of_what_is_handed_over_says_what_it_begins_with() {
+    let service = scaled("replicas = { min = 2 }") + "\n[[patch]]\nkind = 'Deployment'\nspec.replicas = 0";
+    let objects = objects(&[("stack.toml", &tier("replicas = 1")), ("services/web.toml", &service)]);
+    let web = find(&objects, "Deployment shop-acme/web");
+    assert_eq!((at(web, "spec.replicas"), &web.hand_overs[0].initial), (&Value::Null, &json!(0)));
+    let line = web.declared.origin_of(&"spec.replicas".parse().unwrap()).unwrap().to_string();
+    let patch = service.lines().position(|line| line == "[[patch]]").unwrap() + 1;
+    assert_eq!(line, format!("services/web.toml:{patch}"));
+}
+
+#[test]
 fn best_effort_knows_no_minimum() {
     assert_eq!(replicas("replicas = 1\nbest_effort = true", "replicas = { min = 6 }"), (1, 2));
     assert_eq!(replicas("replicas = 9\nbest_effort = true", "replicas = { min = 3, max = 6 }"), (6, 6));

@@ -20,7 +20,7 @@ pub(super) fn check(here: &Here<'_>, refused: &BTreeSet<&ObjectKey>, findings: &
     let mut ledger = Ledger::open(here);
     let mut steps: Vec<&Change> = here.changes.iter().copied().filter(|change| !refused.contains(&change.key)).collect();
     // In a wave: what makes room first. Controllers try again until there is some.
-    steps.sort_by_key(|change| (change.wave, rank(here, change), &change.key));
+    steps.sort_by_cached_key(|change| (change.wave, rank(here, change), change.key.clone()));
     let mut wave = 0;
     for change in steps {
         if change.wave > wave {

@@ -52,6 +52,7 @@ fn change(action: Action, wave: usize, live: Option<Object>, after: Option<Objec
         scope: Scope::default(),
         origin: origin.clone(),
         wave,
+        ready_by: wave + 1,
         fields,
         conflicts: Vec::new(),
         replace_reasons: Vec::new(),

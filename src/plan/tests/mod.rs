@@ -159,6 +159,18 @@ fn a_field_is_handed_over_at_creation() {
 }
 
 #[test]
+fn what_the_server_sets_of_itself_is_handed_over_without_being_sent() {
+    let mut wanted = handed_over(desired(deployment("web", json!({"image": "i:1"}))));
+    wanted.hand_overs[0].initial = json!(1);
+    let plan = Scene::of(vec![wanted]).plan(|question| {
+        assert_eq!(question.sent().value()["spec"].get("replicas"), None);
+        let predicted = question.sent();
+        applied(&with(predicted, "spec.replicas", json!(1)))
+    });
+    assert_eq!(words(&plan.changes[0].writes), ["create"]);
+}
+
+#[test]
 fn a_field_that_we_still_own_is_released_before_it_is_left_out() {
     let before = desired(deployment("web", json!({"image": "i:1"})));
     let mut scene = Scene::of(vec![handed_over(before.clone())]);
@@ -381,6 +393,37 @@ fn volumes_and_namespaces_each_ask_on_their_own() {
     let volumes = plan.consents.iter().filter(|consent| consent.kind == ConsentKind::DeleteVolume).count();
     assert_eq!((volumes, plan.changes.len()), (2, 2));
     assert!(!plan.consents.iter().any(|consent| consent.kind == ConsentKind::DeleteBudget), "two are few");
+}
+
+#[test]
+fn what_no_change_needs_is_waited_for_before_anything_goes_or_at_the_end() {
+    let workload = |name: &str| desired(deployment(name, json!({"image": "i:1"})));
+    let target = |name: &str| ObjectKey::new("apps", "Deployment", Some("ns"), name);
+    let behind = |name: &str, of: &str, reason| {
+        let mut behind = desired(config_map(name, json!({})));
+        behind.edges.push(server::edge(&target(of), reason));
+        behind
+    };
+    for removes in [false, true] {
+        let mut scene = Scene::of(vec![
+            workload("scaled"),
+            workload("needed"),
+            behind("scaler", "scaled", EdgeReason::Scaling),
+            behind("user", "needed", EdgeReason::Needs),
+            desired(server::object("batch/v1", "Job", "ends", json!({"spec": {"template": {"spec": {"containers": []}}}}))),
+        ]);
+        if removes {
+            scene.applied(&desired(config_map("gone", json!({}))));
+        }
+        let plan = scene.plan(|question| applied(question.sent()));
+        let by: Vec<(&str, usize, usize)> =
+            plan.changes.iter().map(|change| (change.key.name.as_str(), change.wave, change.ready_by)).collect();
+        let mut expected = vec![("needed", 0, 1), ("scaled", 0, 2), ("ends", 0, 1), ("scaler", 1, 2), ("user", 1, 2)];
+        if removes {
+            expected.insert(0, ("gone", 2, 3));
+        }
+        assert_eq!(by, expected);
+    }
 }
 
 #[test]

@@ -158,7 +158,7 @@ impl Scene {
     pub(super) fn plan_mut(self, mut answer: impl FnMut(&Question) -> Answer) -> Plan {
         let served = |(api_version, kind): (&str, &str)| (GroupVersionKind::from_api_version(api_version, kind), kind != "Namespace");
         let kinds = ["Namespace", "ConfigMap", "Secret", "ResourceQuota", "PersistentVolumeClaim"].map(|kind| ("v1", kind));
-        let others = [("apps/v1", "Deployment"), ("networking.k8s.io/v1", "NetworkPolicy")];
+        let others = [("apps/v1", "Deployment"), ("batch/v1", "Job"), ("networking.k8s.io/v1", "NetworkPolicy")];
         let graph = ResourceGraph::build(&self.desired).unwrap();
         let known = if self.unread {
             Known::lazy(1, self.prior.objects.into_keys().collect(), || Err(Diagnostic::error("test::unread", "it can't be read")))

@@ -37,6 +37,7 @@ fn change(action: Action, kind: &str, namespace: &str, name: &str, fields: Vec<F
         scope: Scope::default(),
         origin: Some(Origin { file: "services/backend.toml".into(), line: 4, column: 1, start: 0, end: 1 }),
         wave: 0,
+        ready_by: 0,
         fields,
         conflicts: Vec::new(),
         replace_reasons: Vec::new(),
