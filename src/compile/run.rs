@@ -110,7 +110,9 @@ fn of_place<'a>(at: PlaceContext<'a>, shared: &Shared<'_, 'a>) -> (Vec<Desired>,
 
 /// Packs them: from here on nobody looks far into any of them.
 pub(super) fn pack(objects: &mut [Desired]) {
-    objects.iter_mut().for_each(|desired| desired.object.pack());
+    for desired in objects {
+        desired.object.pack();
+    }
 }
 
 /// What runs a service and speaks of nothing but itself, settled: made after what one like it has, if there is one.
