@@ -312,3 +312,20 @@ fn depth_without_end_is_refused() {
     assert!(matches!(told(&live, &wanted, &[], "alice", of()), Verdict::Differs(_) | Verdict::Unknown(_)));
     assert!(!update(Some(&live), &wanted, &writer("bob", "2026-01-01T00:00:00Z")).unwrap().object.is_null());
 }
+
+#[test]
+fn entries_that_the_next_write_makes_one_are_no_unchanged_object() {
+    let wanted = configuration(Map::new());
+    let live = applied(None, &wanted, "alice", false).unwrap().object;
+    assert_eq!(told(&live, &wanted, &[], "alice", of()), Verdict::Unchanged);
+    let entry = |time: &str| {
+        json!({"manager": "carol", "operation": "Update", "apiVersion": "example.dev/v1", "time": time, "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {}}})
+    };
+    for (second, verdict) in [(entry("2026-01-02T00:00:00Z"), true), (json!({"manager": "dave", "operation": "Update"}), false)] {
+        let mut twice = live.clone();
+        let entries = twice["metadata"]["managedFields"].as_array_mut().unwrap();
+        entries.extend([entry("2026-01-01T00:00:00Z"), second]);
+        assert_eq!(matches!(told(&twice, &wanted, &[], "alice", of()), Verdict::Unknown(_)), verdict);
+    }
+}

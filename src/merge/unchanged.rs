@@ -95,6 +95,10 @@ pub fn unchanged(live: Tree<'_>, configuration: Tree<'_>, without: &[&FieldPath]
         .flatten()
         .filter(|entry| text(*entry, "manager", manager) && text(*entry, "operation", "Apply") && text(*entry, "subresource", ""));
     let (Some(entry), None) = (ours.next(), ours.next()) else { return at_root(Rule::OneEntry) };
+    // Entries of one manager that differ in their times alone become one at the next write, which so is one.
+    if metadata.get("managedFields").is_some_and(|entries| has_twice(entries.list())) {
+        return Verdict::Unknown(Reason { rule: Rule::OneEntry, path: FieldPath::root() });
+    }
     let same = |tree: Tree<'_>, name: &str, unsaid: bool| match tree.get(name) {
         Some(value) => configuration.get(name).is_some_and(|wanted| value.is(wanted)),
         None => unsaid,
@@ -121,6 +125,23 @@ pub fn unchanged(live: Tree<'_>, configuration: Tree<'_>, without: &[&FieldPath]
             }
         }
     }
+}
+
+/// Whether two entries of managedFields are of the same manager, in the same way.
+fn has_twice(mut entries: Items<'_>) -> bool {
+    fn said<'t>(entry: Tree<'t>, name: &str) -> &'t str {
+        entry.get(name).and_then(Tree::text).unwrap_or_default()
+    }
+    while let Some(entry) = entries.next() {
+        let mut others = entries;
+        let same = |other: Tree<'_>| {
+            ["manager", "operation", "subresource", "apiVersion"].iter().all(|name| said(entry, name) == said(other, name))
+        };
+        if others.any(same) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Where a rule doesn't hold; the path is gathered on the way back.

@@ -1,5 +1,7 @@
 //! A write sent to the server, worked out by the function, and compared.
 
+use std::collections::BTreeSet;
+
 use http::Method;
 use serde_json::{Value, json};
 use spai::merge::{self, Converted, FieldSet, ManagedFields, Merged, Refused, Verdict, Writer};
@@ -27,13 +29,13 @@ pub struct Subject<'s> {
 }
 
 /// What is stored otherwise than answers show it: the next write is one, even if it changes nothing.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any may be together")]
 pub struct Unseen {
     /// Of a custom object, empty maps and lists of metadata: an apply stores them, no read has them.
     empty_metadata: bool,
-    /// Of a custom object, a null that no schema speaks of: an apply stores it, no read has it.
-    null: bool,
+    /// Of a custom object, where nulls are that no schema speaks of: an apply stores them, and a read hasn't all of them.
+    nulls: BTreeSet<String>,
     /// A new PersistentVolumeClaim's phase: none is stored, and every read has the default.
     no_phase: bool,
     /// A field that only the stored version has: a write in another version loses it.
@@ -44,10 +46,11 @@ pub struct Unseen {
 
 impl Unseen {
     /// After a create (no live object) or another write that the server stored as this.
-    fn after(case: &Case, live: Option<&Value>, stored: &Value, is_apply: bool) -> Self {
+    fn after(case: &Case, of: TypeRef<'_>, live: Option<&Value>, stored: &Value, is_apply: bool) -> Self {
+        let holds_all = is_apply && case.template.is_none() && case.is_stored_so();
         Self {
-            empty_metadata: is_apply && case.template.is_none() && case.is_stored_so() && has_empty_metadata(stored),
-            null: is_apply && case.template.is_none() && case.is_stored_so() && stored.get("spec").is_some_and(has_null),
+            empty_metadata: holds_all && has_empty_metadata(stored),
+            nulls: if holds_all { nulls(of, stored) } else { BTreeSet::new() },
             no_phase: case.kind == "PersistentVolumeClaim" && live.is_none(),
             wider: case.is_stored_so() && !stored["spec"]["inner"]["extra"].is_null(),
             scaled: false,
@@ -55,10 +58,11 @@ impl Unseen {
     }
 
     /// Whether storing this would write, though nothing is to be written.
-    fn differs_from(self, case: &Case, object: &Value) -> bool {
+    fn differs_from(&self, case: &Case, of: TypeRef<'_>, object: &Value) -> bool {
         let empty_metadata = case.is_stored_so() && has_empty_metadata(object);
-        let null = case.is_stored_so() && object.get("spec").is_some_and(has_null);
-        self.no_phase || (self.null && !null) || (self.empty_metadata && !empty_metadata) || (self.wider && !case.is_stored_so())
+        let nulls = if case.is_stored_so() { nulls(of, object) } else { BTreeSet::new() };
+        let loses_null = !self.nulls.is_subset(&nulls);
+        self.no_phase || loses_null || (self.empty_metadata && !empty_metadata) || (self.wider && !case.is_stored_so())
     }
 }
 
@@ -76,12 +80,29 @@ fn has_empty_metadata(object: &Value) -> bool {
     })
 }
 
-fn has_null(value: &Value) -> bool {
+/// Where an object's spec has nulls that its schema doesn't speak of. (Those that it does speak of are shown, or not stored.)
+fn nulls(of: TypeRef<'_>, object: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    if let (Some(of), Some(spec)) = (of.field("spec"), object.get("spec")) {
+        find_nulls(of, spec, String::new(), &mut found);
+    }
+    found
+}
+
+fn find_nulls(of: TypeRef<'_>, value: &Value, path: String, found: &mut BTreeSet<String>) {
     match value {
-        Value::Null => true,
-        Value::Object(map) => map.values().any(has_null),
-        Value::Array(items) => items.iter().any(has_null),
-        _ => false,
+        Value::Null if matches!(of.shape(), Shape::Any) => drop(found.insert(path)),
+        Value::Object(map) => {
+            for (name, value) in map {
+                find_nulls(of.field(name).unwrap_or(TypeRef::any()), value, format!("{path}/{name}"), found);
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                find_nulls(of.item().unwrap_or(TypeRef::any()), value, format!("{path}/{index}"), found);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -233,10 +254,10 @@ impl Subject<'_> {
                 // Nothing may be written though the merge differs: what it holds and is empty isn't stored. Then times stay.
                 same_managers(&merged.object, &answer.body, !unchanged)?;
                 in_order(&answer.body)?;
-                let unseen = self.unseen.differs_from(&self.case, &merged.object);
+                let unseen = self.unseen.differs_from(&self.case, of, &merged.object);
                 let after = if self.unseen.scaled { " after a scale" } else { "" };
                 if !unchanged {
-                    self.unseen = Unseen::after(&self.case, live.as_ref(), &merged.object, true);
+                    self.unseen = Unseen::after(&self.case, of, live.as_ref(), &merged.object, true);
                 }
                 if unchanged && unseen {
                     return Err("nothing written, where what is stored isn't what was answered".to_owned());
@@ -373,7 +394,7 @@ impl Subject<'_> {
         }
         self.live = Some(answer.body.clone());
         if live.as_ref().is_none_or(|live| version(live) != version(&answer.body)) {
-            self.unseen = Unseen::after(&self.case, live.as_ref(), &answer.body, false);
+            self.unseen = Unseen::after(&self.case, self.server.type_of(&self.case.gvk()), live.as_ref(), &answer.body, false);
         }
         // What was sent, with defaults and in canonical form, is what came back, but for what the server makes itself.
         let mut new = answer.body.clone();
@@ -463,7 +484,7 @@ impl Subject<'_> {
         let now = self.server.send(Method::GET, &self.path(""), Content::Json, &Value::Null).await.body;
         self.live = Some(now.clone());
         if version(&live) != version(&now) {
-            self.unseen = Unseen { scaled: true, ..Unseen::after(&self.case, Some(&live), &now, false) };
+            self.unseen = Unseen { scaled: true, ..Unseen::after(&self.case, of, Some(&live), &now, false) };
         }
         let predicted = predicted.map_err(|error| format!("scaled, where the function says {error}"))?;
         same("replicas", field.get(&predicted.object), field.get(&now))?;

@@ -182,7 +182,7 @@ pub(super) fn finish(live: Option<&Value>, mut object: Value) -> Merged {
     Merged { object, values_changed, owners_changed }
 }
 
-fn same_apart_from_managers(a: &Value, b: &Value) -> bool {
+pub(super) fn same_apart_from_managers(a: &Value, b: &Value) -> bool {
     let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return a == b };
     let metadata = |map: &Map<String, Value>| {
         let mut metadata = map.get("metadata").cloned().unwrap_or_default();
