@@ -5,6 +5,7 @@
 
 mod desired;
 mod diagnostic;
+mod finder;
 mod key;
 mod labels;
 mod object;
@@ -14,10 +15,12 @@ mod pod;
 mod prior;
 mod quantity;
 mod sensitive;
+mod tape_read;
 mod tree;
 
 pub use desired::{Declared, Desired, Edge, EdgeReason, HandOver, Lifecycle, Scope};
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Origin, Severity};
+pub use finder::Finder;
 pub use key::{GroupKind, GroupVersionKind, KeyParseError, KeyRef, ObjectKey};
 pub use labels::{FieldManager, MANAGED_BY, PREFIX, StackIdentity};
 pub use object::{Digest, Object, ObjectError, SERVER_METADATA};
@@ -27,4 +30,4 @@ pub use pod::{PodReferences, Read, pod_template_path};
 pub use prior::{Kept, Prior, PriorSet};
 pub use quantity::{Fraction, Quantity, QuantityError};
 pub use sensitive::Sensitive;
-pub use tree::{Entries, Finder, Items, Shape as TreeShape, Tape, Tree};
+pub use tree::{Entries, Items, Shape as TreeShape, Tape, Tree};

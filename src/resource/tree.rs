@@ -5,27 +5,23 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 use serde_json::{Map, Number, Value};
 
-use super::same_value;
-
-/// Maps of up to so many entries are searched one by one.
-const SMALL: usize = 24;
+use super::{Finder, same_value};
 
 /// A value as it is laid out, which is looked at by its [`Tree`].
 #[derive(Clone, Default)]
 pub struct Tape {
-    nodes: Vec<Node>,
-    numbers: Vec<Number>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) numbers: Vec<Number>,
     /// The texts that aren't in what was read, one after the other.
-    text: String,
+    pub(super) text: String,
 }
 
 /// A node. After a list come its items, after a map its entries: of each the name (a text), then the value.
 #[derive(Clone, Copy)]
-enum Node {
+pub(super) enum Node {
     Null,
     Bool(bool),
     /// Which of the numbers.
@@ -95,22 +91,6 @@ pub struct Entries<'t> {
 }
 
 impl Tape {
-    /// Reads JSON. Most texts stay in it: see [`Self::tree_of`].
-    ///
-    /// # Errors
-    /// It is no JSON, or larger than anything that a server says at once.
-    pub fn read(source: &str) -> Result<Self, serde_json::Error> {
-        if source.len() > u32::MAX as usize {
-            return Err(serde_json::Error::custom("it is too large"));
-        }
-        // What servers write has a node for each eleven bytes or so; growing would copy all that was read.
-        let mut tape = Self { nodes: Vec::with_capacity(source.len() / 10 + 8), ..Self::default() };
-        let mut reader = serde_json::Deserializer::from_str(source);
-        Adding { to: &mut tape, source }.deserialize(&mut reader)?;
-        reader.end()?;
-        Ok(tape)
-    }
-
     /// The value, of what was made from a value.
     pub fn tree(&self) -> Tree<'_> {
         self.tree_of("")
@@ -182,28 +162,28 @@ impl Tape {
         self
     }
 
-    fn own(&mut self, text: &str) {
+    pub(super) fn own(&mut self, text: &str) {
         let start = narrow(self.text.len());
         self.text.push_str(text);
         self.nodes.push(Node::Own(start, narrow(text.len())));
     }
 
-    fn number(&mut self, number: Number) {
+    pub(super) fn number(&mut self, number: Number) {
         self.nodes.push(Node::Number(narrow(self.numbers.len())));
         self.numbers.push(number);
     }
 
     /// Begins a list or a map; what is added until [`Self::close_list`] or [`Self::close_map`] is in it.
-    fn open(&mut self) -> usize {
+    pub(super) fn open(&mut self) -> usize {
         self.nodes.push(Node::Null);
         self.nodes.len()
     }
 
-    fn close_list(&mut self, start: usize, items: usize) {
+    pub(super) fn close_list(&mut self, start: usize, items: usize) {
         self.nodes[start - 1] = Node::List(narrow(items), narrow(self.nodes.len() - start));
     }
 
-    fn close_map(&mut self, start: usize, entries: usize) {
+    pub(super) fn close_map(&mut self, start: usize, entries: usize) {
         self.nodes[start - 1] = Node::Map(narrow(entries), narrow(self.nodes.len() - start));
     }
 
@@ -234,7 +214,7 @@ impl Tape {
 
 /// Nothing that a server or a stack has is anywhere near so large: a source is held to it, and nodes and texts are fewer than its
 /// bytes.
-fn narrow(length: usize) -> u32 {
+pub(super) fn narrow(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
@@ -415,152 +395,6 @@ impl<'t> Iterator for Entries<'t> {
 
 impl ExactSizeIterator for Entries<'_> {}
 
-/// Adds a value to a tape.
-struct Adding<'a, 'v> {
-    to: &'a mut Tape,
-    source: &'v str,
-}
-
-impl<'v> Adding<'_, 'v> {
-    fn again(&mut self) -> Adding<'_, 'v> {
-        Adding { to: self.to, source: self.source }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Adding<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Adding<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.to.nodes.push(Node::Null);
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.to.nodes.push(Node::Bool(value));
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.to.number(value.into());
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.to.number(value.into());
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        match Number::from_f64(value) {
-            Some(number) => self.to.number(number),
-            // JSON has no other numbers than finite ones.
-            None => self.to.nodes.push(Node::Null),
-        }
-        Ok(())
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
-        // It is a part of the source: how far it is from its beginning is where it stands.
-        let start = text.as_ptr().addr().wrapping_sub(self.source.as_ptr().addr());
-        self.to.nodes.push(Node::Text(narrow(start), narrow(text.len())));
-        Ok(())
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.to.own(text);
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
-        let start = self.to.open();
-        let mut count = 0;
-        while items.next_element_seed(self.again())?.is_some() {
-            count += 1;
-        }
-        self.to.close_list(start, count);
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
-        let start = self.to.open();
-        let mut count = 0;
-        while entries.next_key_seed(self.again())?.is_some() {
-            entries.next_value_seed(self.again())?;
-            count += 1;
-        }
-        self.to.close_map(start, count);
-        Ok(())
-    }
-}
-
-/// Finds entries of one map by name, one after the other: at once if they are asked for in the order in which they stand, and
-/// never with a look at all of a large map for each.
-pub struct Finder<'t> {
-    all: Entries<'t>,
-    /// Those after the one that was found last.
-    next: Entries<'t>,
-    /// All of them by name, each with those after it; made when a large map's order turns out to be another one.
-    sorted: Vec<(&'t str, Tree<'t>, Entries<'t>)>,
-}
-
-impl<'t> Finder<'t> {
-    /// Of these entries.
-    pub fn new(entries: Entries<'t>) -> Self {
-        Self { all: entries, next: entries, sorted: Vec::new() }
-    }
-
-    /// The entry whose name is these two together.
-    pub fn find(&mut self, prefix: &str, name: &str) -> Option<Tree<'t>> {
-        let is = |other: &str| other.len() == prefix.len() + name.len() && other.ends_with(name) && other.starts_with(prefix);
-        let mut after = self.next;
-        if let Some((other, value)) = after.next()
-            && is(other)
-        {
-            self.next = after;
-            return Some(value);
-        }
-        if self.all.len() > SMALL {
-            return self.search(prefix, name);
-        }
-        for mut from in [after, self.all] {
-            while let Some((other, value)) = from.next() {
-                if is(other) {
-                    self.next = from;
-                    return Some(value);
-                }
-            }
-        }
-        None
-    }
-
-    fn search(&mut self, prefix: &str, name: &str) -> Option<Tree<'t>> {
-        if self.sorted.is_empty() {
-            let mut rest = self.all;
-            while let Some((name, value)) = rest.next() {
-                self.sorted.push((name, value, rest));
-            }
-            self.sorted.sort_by_key(|(name, ..)| *name);
-        }
-        let wanted = || prefix.bytes().chain(name.bytes());
-        let found = self.sorted.binary_search_by(|(other, ..)| other.bytes().cmp(wanted())).ok()?;
-        let (_, value, after) = self.sorted.get(found)?;
-        self.next = *after;
-        Some(*value)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -584,20 +418,6 @@ mod tests {
         let (tape, whole, broken, text) =
             (Tape::read("[1, 1.0]").unwrap(), Tape::from(&json!(1)), Tape::from(&json!(1.0)), Tape::from(&json!("1")));
         assert!(tape.tree().list().all(|number| number.is(whole.tree()) && number.is(broken.tree()) && !number.is(text.tree())));
-    }
-
-    #[test]
-    fn a_large_map_in_any_order_is_found_whole() {
-        let names: Vec<String> = (0..200).map(|n| format!("k{}", (n * 37) % 200)).collect();
-        let written: Vec<String> = names.iter().map(|name| format!("\"f:{name}\": \"{name}\"")).collect();
-        let written = format!("{{{}}}", written.join(","));
-        let tape = Tape::read(&written).unwrap();
-        let mut finder = Finder::new(tape.tree_of(&written).map());
-        for number in 0..200 {
-            let name = format!("k{number}");
-            assert_eq!(finder.find("f:", &name).and_then(Tree::text), Some(name.as_str()));
-        }
-        assert!(finder.find("f:", "k200").is_none() && finder.find("", "k1").is_none());
     }
 
     fn value() -> impl Strategy<Value = Value> {

@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `db/` | the database (sled): a record for each revision ([`super::ledger`]) |
-//! | `objects/41` | all objects of revision 41, encrypted: files of their own, for sled never gives back the room of large values |
+//! | `objects/41` | all objects of revision 41, encrypted, and apart from them which they are: files of their own, for sled never gives back the room of large values |
 //! | `head.json` | the newest revision and the digest of its record |
 //! | `db.lock` | taken while the state is read or written |
 //! | `lock`, `journal` | see [`super::Lock`] and [`super::Journal`] |
