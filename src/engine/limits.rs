@@ -1,20 +1,20 @@
 //! Reads what binds a plan's objects in their namespaces, for [`crate::plan::Limits`]: two lists, where something changes
 //! that they could bind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::cluster::{Cluster, ClusterError, Kinds};
-use crate::plan::{Limits, Planner};
+use crate::plan::Limits;
 use crate::resource::{Diagnostic, GroupKind, Object};
 
 /// So many namespaces are listed at once rather than one by one.
 const LIST_FROM: usize = 6;
 
-/// Reads it, and tells the planner.
-pub(super) async fn read(cluster: &Cluster, kinds: &Kinds, planner: &mut Planner<'_>, parallel: usize) -> Result<(), Diagnostic> {
-    let namespaces: Vec<String> = planner.bound_namespaces().into_iter().collect();
+/// Reads what binds these namespaces.
+pub(super) async fn read(cluster: &Cluster, kinds: &Kinds, namespaces: BTreeSet<String>, parallel: usize) -> Result<Limits, Diagnostic> {
+    let namespaces: Vec<String> = namespaces.into_iter().collect();
     let mut limits = Limits { plurals: kinds.iter().map(|kind| (kind.group_kind(), kind.plural.clone())).collect(), ..Limits::default() };
     let reads = ["ResourceQuota", "LimitRange"].map(|kind| list(cluster, kinds, kind, &namespaces, parallel));
     let [quotas, ranges] = reads;
@@ -29,8 +29,7 @@ pub(super) async fn read(cluster: &Cluster, kinds: &Kinds, planner: &mut Planner
             }
         }
     }
-    planner.limits(limits);
-    Ok(())
+    Ok(limits)
 }
 
 type Found = Vec<(String, Result<Vec<Object>, String>)>;

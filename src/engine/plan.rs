@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use self::reader::{Listed, Reader};
 use crate::cluster::{Kinds, inventory};
 use crate::graph::ResourceGraph;
-use crate::plan::{self, Asking, Known, Plan, PlanInput, Planner, Target};
+use crate::plan::{self, Asking, Known, Plan, PlanInput, Planner, Rights, Target};
 use crate::resource::{Desired, Diagnostic, Diagnostics, GroupVersionKind, PriorSet, Severity};
 use crate::state::{Binding, Holder, Lock, Outline, StateStore as _, agree};
 
@@ -133,10 +133,14 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
             planner.answer(id, answer);
         }
     }
-    limits::read(cluster, &kinds, &mut planner, request.parallel_reads()).await?;
-    if request.asking != Asking::Nothing {
-        rights::ask(cluster, &kinds, &mut planner, request.parallel_reads()).await;
-    }
+    // Two questions that know nothing of each other.
+    let plurals = kinds.iter().map(|kind| (kind.group_kind(), kind.plural.clone())).collect();
+    let needed = if request.asking == Asking::Nothing { Rights::default() } else { planner.rights_needed(&plurals) };
+    let parallel = request.parallel_reads();
+    let (limits, missing) =
+        tokio::join!(limits::read(cluster, &kinds, planner.bound_namespaces(), parallel), rights::missing(cluster, needed, parallel));
+    planner.limits(limits?);
+    planner.missing_rights(missing);
     let plan = planner.finish();
     known.failure().map_or(Ok(plan), |failure| Err(failure.clone().into()))
 }

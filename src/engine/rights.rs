@@ -6,13 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt as _;
 
 use crate::admission::rbac::Action;
-use crate::cluster::{Cluster, Kinds};
-use crate::plan::{Planner, Rights};
+use crate::cluster::Cluster;
+use crate::plan::Rights;
 
-/// Asks, and tells the planner what is missing. A server that can't say so is taken to allow it: it will say so when asked to do it.
-pub(super) async fn ask(cluster: &Cluster, kinds: &Kinds, planner: &mut Planner<'_>, parallel: usize) {
-    let plurals = kinds.iter().map(|kind| (kind.group_kind(), kind.plural.clone())).collect();
-    let needed = planner.rights_needed(&plurals);
+/// What is missing of what is needed. A server that can't say so is taken to allow it: it will say so when asked to do it.
+pub(super) async fn missing(cluster: &Cluster, needed: Rights, parallel: usize) -> Rights {
     let missing = |(namespace, actions): (Option<String>, BTreeSet<Action>)| async move {
         let missing = match &namespace {
             Some(name) => in_namespace(cluster, name, actions).await,
@@ -21,7 +19,7 @@ pub(super) async fn ask(cluster: &Cluster, kinds: &Kinds, planner: &mut Planner<
         (namespace, missing)
     };
     let found: Rights = futures::stream::iter(needed.into_iter().map(missing)).buffered(parallel.max(1)).collect().await;
-    planner.missing_rights(found.into_iter().filter(|(_, actions)| !actions.is_empty()).collect());
+    found.into_iter().filter(|(_, actions)| !actions.is_empty()).collect()
 }
 
 async fn in_namespace(cluster: &Cluster, namespace: &str, actions: BTreeSet<Action>) -> BTreeSet<Action> {

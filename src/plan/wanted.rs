@@ -69,12 +69,8 @@ impl<'a> Wanted<'a> {
 
 /// The kinds of some objects with the versions they are written in, each once for a run of objects of one kind.
 pub(super) fn kinds(desired: &[Desired]) -> impl Iterator<Item = GroupVersionKind> + '_ {
-    let of = |desired: &Desired| (desired.object.api_version().to_owned(), desired.object.kind().to_owned());
-    let same = move |a: &Desired, b: &Desired| a.object.kind() == b.object.kind() && a.object.api_version() == b.object.api_version();
-    desired.chunk_by(same).filter_map(move |run| {
-        let (api_version, kind) = of(run.first()?);
-        Some(GroupVersionKind::from_api_version(&api_version, kind))
-    })
+    let same = |a: &Desired, b: &Desired| a.object.kind() == b.object.kind() && a.object.api_version() == b.object.api_version();
+    desired.chunk_by(same).filter_map(|run| run.first().map(|desired| desired.object.gvk()))
 }
 
 /// Which of the wanted objects are as they are wanted, by their places.
