@@ -281,3 +281,124 @@ async fn a_server_that_goes_away_is_waited_for_and_no_longer_than_said() {
     let seen = seen.lock().unwrap();
     assert!(matches!(seen.first(), Some(Outage::Away { .. })) && seen.contains(&Outage::Back), "{seen:?}");
 }
+
+/// Objects with what protobuf and JSON write differently: amounts, times, numbers or texts, bytes, rules that there are none of.
+const MANIFOLD: &str = r#"
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Secret
+  metadata: {name: a, labels: {app: a}, annotations: {"a/b": "größe \"✓\"\n<&>"}}
+  data: {empty: "", key: AAECAw==}
+  immutable: true
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: a}
+  data: {empty: "", "a.b": "1\n2"}
+  binaryData: {k: /w==}
+- apiVersion: v1
+  kind: Service
+  metadata: {name: a}
+  spec: {selector: {app: a}, ports: [{name: a, port: 80, targetPort: web}, {name: b, port: 81, targetPort: 8080, protocol: UDP}], sessionAffinity: ClientIP}
+- apiVersion: v1
+  kind: ResourceQuota
+  metadata: {name: a}
+  spec: {hard: {pods: "0", requests.cpu: "1.5", limits.memory: 1024Mi}, scopeSelector: {matchExpressions: [{operator: Exists, scopeName: PriorityClass}]}}
+- apiVersion: v1
+  kind: PersistentVolumeClaim
+  metadata: {name: a}
+  spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 0.5Gi}}, selector: {}, storageClassName: ""}
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: a}
+  spec:
+    paused: true
+    selector: {matchLabels: {app: a}, matchExpressions: [{key: x, operator: DoesNotExist}]}
+    strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 25%}}
+    template:
+      metadata: {labels: {app: a}}
+      spec:
+        terminationGracePeriodSeconds: 0
+        tolerations: [{operator: Exists, tolerationSeconds: 0, effect: NoExecute}]
+        affinity: {podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, podAffinityTerm: {topologyKey: zone, labelSelector: {}, namespaceSelector: {}}}]}}
+        securityContext: {runAsUser: 0, supplementalGroups: [0, 7], sysctls: [{name: kernel.shm_rmid_forced, value: "1"}]}
+        volumes: [{name: e, emptyDir: {}}, {name: p, projected: {sources: [{serviceAccountToken: {path: t}}, {configMap: {name: a, items: []}}]}}]
+        containers:
+        - name: c
+          image: registry.example/a:1
+          args: ["", "--x"]
+          resources: {limits: {cpu: 1500m, memory: 1G}}
+          env: [{name: E, value: ""}, {name: F, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}}]
+          livenessProbe: {httpGet: {path: /, port: web, httpHeaders: [{name: a, value: ""}]}, initialDelaySeconds: 0}
+          readinessProbe: {grpc: {port: 1}}
+          lifecycle: {preStop: {sleep: {seconds: 0}}}
+          volumeMounts: [{name: e, mountPath: /e, readOnly: false}]
+- apiVersion: apps/v1
+  kind: StatefulSet
+  metadata: {name: a}
+  spec:
+    replicas: 0
+    serviceName: a
+    selector: {matchLabels: {app: s}}
+    template: {metadata: {labels: {app: s}}, spec: {containers: [{name: c, image: a}]}}
+    volumeClaimTemplates: [{metadata: {name: d}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]
+- apiVersion: batch/v1
+  kind: CronJob
+  metadata: {name: a}
+  spec: {schedule: "0 0 1 1 *", suspend: true, jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: a}]}}}}}
+- apiVersion: autoscaling/v2
+  kind: HorizontalPodAutoscaler
+  metadata: {name: a}
+  spec:
+    scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: a}
+    maxReplicas: 3
+    metrics: [{type: Pods, pods: {metric: {name: m}, target: {type: AverageValue, averageValue: "0.5"}}}]
+    behavior: {scaleDown: {stabilizationWindowSeconds: 0, tolerance: 50m}}
+- apiVersion: networking.k8s.io/v1
+  kind: NetworkPolicy
+  metadata: {name: a}
+  spec: {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}], egress: [{ports: [{port: web}, {port: 1, endPort: 9}], to: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}]}]}
+- apiVersion: networking.k8s.io/v1
+  kind: Ingress
+  metadata: {name: a}
+  spec: {rules: [{host: a.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: a, port: {name: a}}}}]}}], tls: [{}]}
+- apiVersion: policy/v1
+  kind: PodDisruptionBudget
+  metadata: {name: a}
+  spec: {maxUnavailable: 50%, selector: {}}
+- apiVersion: rbac.authorization.k8s.io/v1
+  kind: Role
+  metadata: {name: a}
+  rules: []
+- apiVersion: coordination.k8s.io/v1
+  kind: Lease
+  metadata: {name: a}
+  spec: {holderIdentity: "", acquireTime: "2026-01-02T03:04:05.000006Z", renewTime: "2026-01-02T03:04:05.000000Z", leaseTransitions: 0}
+"#;
+
+#[tokio::test]
+async fn a_list_in_protobuf_holds_what_the_list_in_json_holds() {
+    let Some(plane) = support::control_plane() else { return };
+    let namespace = plane.namespace("protobuf");
+    let in_namespace = format!("\n  metadata: {{namespace: {namespace}, name: a");
+    plane.kubectl_apply("someone", &MANIFOLD.replace("\n  metadata: {name: a", &in_namespace));
+    // Who knows the server's version asks for protobuf, who doesn't for JSON.
+    let (json, protobuf) = (plane.cluster().await, plane.cluster().await);
+    protobuf.target("none").await.unwrap();
+    let kinds = json.kinds().await.unwrap();
+    let (mut compared, mut kinds_compared) = (0, 0);
+    for kind in kinds.iter().filter(|kind| kind.verbs.contains("list")) {
+        let (a, b) = tokio::join!(json.list(kind, None), protobuf.list(kind, None));
+        let (a, b) = (a.unwrap(), b.unwrap());
+        // What isn't stored has no uid, and says something else each time.
+        let same = |a: &Object, b: &Object| a.uid().is_some() && a.uid() == b.uid() && a.resource_version() == b.resource_version();
+        let pairs: Vec<_> = a.iter().filter_map(|a| Some((a, b.iter().find(|b| same(a, b))?))).collect();
+        for (a, b) in &pairs {
+            assert_eq!(a.value(), b.value());
+        }
+        compared += pairs.len();
+        kinds_compared += usize::from(!pairs.is_empty());
+    }
+    assert!(kinds_compared >= 25 && compared >= 100, "{compared} objects of {kinds_compared} kinds");
+}

@@ -49,7 +49,8 @@ impl Cluster {
         let mut hasty = self.clone();
         hasty.transport = self.transport.hasty();
         tokio::spawn(async move {
-            let Ok(kinds) = hasty.kinds().await else { return };
+            // How lists are asked for depends on the version: it is known when they are begun.
+            let (Ok(kinds), _) = tokio::join!(hasty.kinds(), hasty.version()) else { return };
             let Ok(Some(stored)) = inventory::read(&hasty, &identity, &root).await else { return };
             let labels = identity.label_selector();
             for kind in stored.inventory.kinds.iter().filter_map(|kind| kinds.get(kind)) {

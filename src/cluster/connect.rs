@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use tokio::sync::RwLock;
+use tokio::sync::{OnceCell, RwLock};
 
 use super::ahead::Ahead;
 use super::transport::Transport;
@@ -48,6 +48,7 @@ pub struct Cluster {
     pub(super) transport: Transport,
     pub(super) kinds: Arc<RwLock<Option<Kinds>>>,
     pub(super) ahead: Ahead,
+    version: Arc<OnceCell<String>>,
     context: String,
 }
 
@@ -89,12 +90,24 @@ impl Cluster {
             Diagnostic::error("cluster::configuration", format!("the context `{context}` can't be used: {}", chain(&error)))
                 .help("`kubectl --context` with the same name shows whether the kubeconfig works at all")
         })?;
-        Ok(Self { transport: Transport::new(client, options.server_timeout), kinds: Arc::default(), ahead: Ahead::default(), context })
+        Ok(Self {
+            transport: Transport::new(client, options.server_timeout),
+            kinds: Arc::default(),
+            version: Arc::default(),
+            ahead: Ahead::default(),
+            context,
+        })
     }
 
     /// A connection over a client that exists already.
     pub fn over(client: kube::Client, context: impl Into<String>, server_timeout: Duration) -> Self {
-        Self { transport: Transport::new(client, server_timeout), kinds: Arc::default(), ahead: Ahead::default(), context: context.into() }
+        Self {
+            transport: Transport::new(client, server_timeout),
+            kinds: Arc::default(),
+            version: Arc::default(),
+            ahead: Ahead::default(),
+            context: context.into(),
+        }
     }
 
     /// The same connection, telling `observer` when the server goes away and comes back.
@@ -109,18 +122,34 @@ impl Cluster {
         &self.context
     }
 
+    /// What the server says that it is: `v1.36.3`. Asked once, then remembered.
+    ///
+    /// # Errors
+    /// The server doesn't answer.
+    pub(super) async fn version(&self) -> Result<String, ClusterError> {
+        let ask = || async {
+            let version = self.transport.read_json("/version").await?;
+            Ok(version["gitVersion"].as_str().unwrap_or_default().to_owned())
+        };
+        self.version.get_or_try_init(ask).await.cloned()
+    }
+
+    /// The same, if it was asked already.
+    pub(super) fn known_version(&self) -> Option<&str> {
+        self.version.get().map(String::as_str)
+    }
+
     /// Which cluster this is: context, version, the uid of kube-system.
     ///
     /// # Errors
     /// The server doesn't answer, or kube-system may not be read.
     pub async fn target(&self, root_namespace: &str) -> Result<Target, ClusterError> {
-        let (version, system) =
-            tokio::join!(self.transport.read_json("/version"), self.transport.read_json("/api/v1/namespaces/kube-system"));
+        let (version, system) = tokio::join!(self.version(), self.transport.read_json("/api/v1/namespaces/kube-system"));
         let (version, system) = (version?, system?);
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         Ok(Target {
             context: self.context.clone(),
-            server_version: text(&version["gitVersion"]),
+            server_version: version,
             cluster_uid: text(&system["metadata"]["uid"]),
             root_namespace: root_namespace.to_owned(),
             chosen_by: Vec::new(),

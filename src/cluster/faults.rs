@@ -189,6 +189,26 @@ async fn a_list_whose_pages_are_too_old_begins_again() {
 }
 
 #[tokio::test]
+async fn a_page_in_protobuf_that_is_not_understood_is_read_as_json() {
+    const PROTOBUF: &str = "content-type: application/vnd.kubernetes.protobuf\r\n";
+    let server = scripted(
+        PATIENT,
+        vec![
+            ok(r#"{"gitVersion": "v1.36.3"}"#),
+            Does::Says(200, PROTOBUF, "k8s\0something else".to_owned()),
+            page(&["a"], "t"),
+            page(&["b"], ""),
+        ],
+    );
+    let kinds = server.cluster.kinds().await.unwrap();
+    server.cluster.version().await.unwrap();
+    let listed = server.cluster.list(kinds.get(&GroupKind::new("", "ConfigMap")).unwrap(), None).await.unwrap();
+    assert_eq!(listed.iter().map(Object::name).collect::<Vec<_>>(), ["a", "b"]);
+    let asked = server.asked.lock().unwrap();
+    assert!(asked.len() == 4 && asked[1] == asked[2] && asked[3].ends_with("&continue=t"), "{asked:?}");
+}
+
+#[tokio::test]
 async fn a_list_begun_ahead_that_breaks_off_is_read_as_if_it_had_not_been_begun() {
     let server = scripted(PATIENT, vec![page(&["a", "gone"], "t"), Does::Breaks, page(&["a"], "t"), page(&["b"], "")]);
     let kinds = server.cluster.kinds().await.unwrap();

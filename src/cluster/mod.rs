@@ -18,6 +18,7 @@ mod list;
 mod mask;
 mod ownership;
 mod page;
+mod protobuf;
 mod read;
 mod rights;
 mod root;

@@ -3,13 +3,16 @@
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::protobuf::{self, Form};
+use super::transport::Answer;
 use super::{ClusterError, Kind};
 use crate::resource::{Items, Object, Tape, Tree, TreeShape};
 
 /// A page as it came, and how it is laid out.
 #[derive(Debug)]
 pub struct Page {
-    text: String,
+    /// The JSON that it was read from, which most texts are in; None: it was something else, and its texts are the tape's.
+    json: Option<String>,
     tape: Tape,
     /// What the items are, as far as they don't say so themselves.
     api_version: String,
@@ -26,11 +29,21 @@ pub(super) struct Place {
 }
 
 impl Page {
-    /// What a server answered to a list of this kind.
+    /// What a server answered to a list of this kind. None: it is in protobuf that isn't understood.
     ///
     /// # Errors
     /// It is no list.
-    pub(super) fn read(body: Bytes, kind: &Kind) -> Result<Self, ClusterError> {
+    pub(super) fn read(answer: Answer, kind: &Kind, form: Option<Form>) -> Result<Option<Self>, ClusterError> {
+        let is_protobuf =
+            answer.headers.get(http::header::CONTENT_TYPE).is_some_and(|of| of.as_bytes().starts_with(protobuf::MEDIA_TYPE.as_bytes()));
+        if is_protobuf {
+            let tape = form.and_then(|form| form.read(&answer.body));
+            return Ok(tape.map(|tape| Self { json: None, tape, api_version: kind.gvk.api_version(), kind: kind.gvk.kind.clone() }));
+        }
+        Self::of_json(answer.body, kind).map(Some)
+    }
+
+    fn of_json(body: Bytes, kind: &Kind) -> Result<Self, ClusterError> {
         let text = String::from_utf8(body.into()).map_err(|_| is_no_list(kind, ""))?;
         // The parser's own words may quote what is in the answer.
         let tape = Tape::read(&text).map_err(|error| is_no_list(kind, &format!(" (line {}, column {})", error.line(), error.column())))?;
@@ -42,7 +55,7 @@ impl Page {
             Some(_) => false,
         };
         if is_list {
-            Ok(Self { text, tape, api_version: kind.gvk.api_version(), kind: kind.gvk.kind.clone() })
+            Ok(Self { json: Some(text), tape, api_version: kind.gvk.api_version(), kind: kind.gvk.kind.clone() })
         } else {
             Err(is_no_list(kind, ""))
         }
@@ -55,7 +68,7 @@ impl Page {
     }
 
     fn tree(&self) -> Tree<'_> {
-        self.tape.tree_of(&self.text)
+        self.json.as_deref().map_or_else(|| self.tape.tree(), |json| self.tape.tree_of(json))
     }
 
     /// The items, as they stand.
@@ -109,7 +122,7 @@ mod tests {
         let gvk = GroupVersionKind::from_api_version("v1", "ConfigMap");
         let (plural, verbs) = ("configmaps".to_owned(), BTreeSet::new());
         let kind = Kind { gvk, plural, namespaced: true, versions: vec!["v1".to_owned()], verbs, subresources: BTreeSet::new() };
-        Page::read(Bytes::copy_from_slice(body.as_bytes()), &kind)
+        Page::of_json(Bytes::copy_from_slice(body.as_bytes()), &kind)
     }
 
     fn objects(body: &Value) -> Result<Vec<Object>, ClusterError> {

@@ -15,7 +15,7 @@ use kube::client::Body;
 use serde_json::Value;
 
 use super::connect::chain;
-use super::{ClusterError, Outage, OutageObserver};
+use super::{ClusterError, Outage, OutageObserver, protobuf};
 
 /// An answer that doesn't begin within this time is given up: nobody waits for ever on a black hole. Sooner, if the
 /// server is to be waited for less long, but never sooner than [`LEAST_ANSWER`].
@@ -25,6 +25,12 @@ const LEAST_ANSWER: Duration = Duration::from_secs(1);
 /// The first pause before a request is repeated; each next one is twice as long, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Bytes of a long answer.
+const PAGE: usize = 1 << 20;
+
+/// What is asked for where nothing else is said.
+pub(super) const JSON: &str = "application/json";
 
 /// A request, in a form that can be sent again.
 #[derive(Clone, Debug)]
@@ -39,7 +45,7 @@ pub(super) struct Call {
 
 impl Call {
     pub fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), accept: "application/json", content_type: "", body: Vec::new() }
+        Self { method: Method::GET, path: path.into(), accept: JSON, content_type: "", body: Vec::new() }
     }
 
     fn reads(&self) -> bool {
@@ -190,6 +196,8 @@ impl Transport {
             return Ok(Answer { code, headers: parts.headers, body });
         }
         let retry_after = parts.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        // Who was asked for protobuf refuses in it too.
+        let body = protobuf::status(&body).map_or(body, Bytes::from);
         Err(ClusterError::from_answer(code, retry_after.map(Duration::from_secs), &body))
     }
 
@@ -229,8 +237,24 @@ impl Transport {
 }
 
 /// A whole body.
-async fn read(body: Body) -> Result<Bytes, kube::Error> {
-    Ok(body.collect().await?.to_bytes())
+async fn read(mut body: Body) -> Result<Bytes, kube::Error> {
+    let mut first = Bytes::new();
+    let mut whole: Vec<u8> = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if first.is_empty() {
+            first = data;
+            continue;
+        }
+        if whole.is_empty() {
+            // What a page of a list has, more or less. Parts are put where they belong as they come: kept until the end, they would be
+            // there twice.
+            whole.reserve(PAGE);
+            whole.extend_from_slice(&first);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(if whole.is_empty() { first } else { whole.into() })
 }
 
 /// What the server itself calls a passing state: it is starting, or lost its storage for a moment.

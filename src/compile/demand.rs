@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::resource::{Desired, KeyRef, Object, Quantity};
+use crate::resource::{Desired, Items, KeyRef, Object, Quantity, Tape, Tree, pod_spec, pod_template_path};
 
 use super::settings;
 
@@ -61,25 +61,40 @@ impl Share<'_> {
 
 /// What pods need, for who counts one namespace after the other: workloads of one name mostly need the same in all of them.
 #[derive(Default)]
-pub(super) struct Needs<'o>(HashMap<&'o str, (Cow<'o, Value>, Rc<Pod>)>);
+pub(super) struct Needs<'o>(HashMap<&'o str, (KeyRef<'o>, Cow<'o, Tape>, Rc<Pod>)>);
 
 impl<'o> Needs<'o> {
-    fn of(&mut self, name: &'o str, spec: Cow<'o, Value>) -> Rc<Pod> {
-        if let Some((_, pod)) = self.0.get(name).filter(|(other, _)| needs_same(other, &spec)) {
-            return Rc::clone(pod);
+    /// None: it runs no pods.
+    fn of(&mut self, key: KeyRef<'o>, object: &'o Object) -> Option<Rc<Pod>> {
+        pod_template_path(key.group, key.kind)?;
+        let tape = object.tape();
+        let spec = pod_spec(tape.tree(), key.group, key.kind).unwrap_or_default();
+        if let Some((other, of, pod)) = self.0.get(key.name)
+            && pod_spec(of.tree(), other.group, other.kind).is_some_and(|other| needs_same(other, spec))
+        {
+            return Some(Rc::clone(pod));
         }
-        let pod = Rc::new(Pod::of(&spec));
-        self.0.insert(name, (spec, Rc::clone(&pod)));
-        pod
+        let pod = Rc::new(Pod::of(&spec.to_value()));
+        self.0.insert(key.name, (key, tape, Rc::clone(&pod)));
+        Some(pod)
     }
 }
 
 /// Whether pods say the same of what [`Pod::of`] reads.
-fn needs_same(a: &Value, b: &Value) -> bool {
-    fn read<'v>(spec: &'v Value, list: &str) -> impl Iterator<Item = (&'v Value, &'v Value)> {
-        items(&spec[list]).map(|container| (&container["resources"], &container["restartPolicy"]))
+fn needs_same(a: Tree<'_>, b: Tree<'_>) -> bool {
+    fn same(a: Option<Tree<'_>>, b: Option<Tree<'_>>) -> bool {
+        match (a, b) {
+            (Some(a), Some(b)) => a.is(b),
+            (None, None) => true,
+            _ => false,
+        }
     }
-    ["containers", "initContainers"].iter().all(|list| read(a, list).eq(read(b, list))) && a["overhead"] == b["overhead"]
+    fn list<'t>(spec: Tree<'t>, name: &str) -> Items<'t> {
+        spec.get(name).map(Tree::list).unwrap_or_default()
+    }
+    let alike = |(a, b): (Tree<'_>, Tree<'_>)| ["resources", "restartPolicy"].iter().all(|name| same(a.get(name), b.get(name)));
+    let lists = |name: &&str| list(a, name).len() == list(b, name).len() && list(a, name).zip(list(b, name)).all(alike);
+    ["containers", "initContainers"].iter().all(lists) && same(a.get("overhead"), b.get("overhead"))
 }
 
 /// What the objects of one namespace need. `nodes` tells on how many nodes a DaemonSet runs at most.
@@ -97,12 +112,12 @@ pub(super) fn of<'o>(objects: &[(KeyRef<'o>, &'o Desired)], nodes: impl Fn(&Desi
             }
             _ => {}
         }
-        let Some(pod) = object.pod_spec(key.group, key.kind) else { continue };
+        let Some(pod) = needs.of(*key, object) else { continue };
         let Some(copies) = copies(*key, desired, &ceilings, &nodes) else {
             demand.unbounded.push(desired);
             continue;
         };
-        demand.add_pods(desired, needs.of(key.name, pod), &copies);
+        demand.add_pods(desired, pod, &copies);
     }
     demand
 }

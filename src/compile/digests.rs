@@ -7,14 +7,11 @@
 //! change of a secret in 65,536 goes unseen; `kubectl rollout restart` is for that one.
 //! Values of ConfigMaps are readable anyway and go in whole; what spai doesn't make (external secrets) isn't known to it.
 
-use std::collections::BTreeMap;
-
 use hmac::{Hmac, Mac as _};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use sha2::Sha256;
 
-use crate::resource::{Desired, Digest, KeyRef, Object, PodReferences, Read, StackIdentity, pod_template_path};
+use crate::resource::{Desired, Digest, KeyRef, Object, PodReferences, StackIdentity, Tree, pod_spec, pod_template_path};
 use crate::stack::parallel::side_by_side;
 
 use super::order::Index;
@@ -41,74 +38,55 @@ pub(super) fn of(objects: &[Desired], index: &Index<'_>, identity: &StackIdentit
 pub(super) fn annotate(objects: &mut [Desired], digests: &[(usize, String)]) {
     let annotated = side_by_side(digests.len(), FEW, |number| {
         let (position, digest) = &digests[number];
-        let mut object = objects[*position].object.clone();
-        write(&mut object, digest);
-        object.pack();
-        object
+        let object = &objects[*position].object;
+        let template = pod_template_path(object.group(), object.kind())?;
+        Some(object.with_text(&[template, &["metadata", "annotations", ANNOTATION]].concat(), digest))
     });
     for ((position, _), object) in digests.iter().zip(annotated) {
-        objects[*position].object = object;
-    }
-}
-
-fn write(object: &mut Object, digest: &str) {
-    let Some(template) = object.pod_template_mut().and_then(Value::as_object_mut) else { return };
-    let metadata = template.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
-    let annotations = metadata.as_object_mut().map(|metadata| metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new())));
-    if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
-        annotations.insert(ANNOTATION.to_owned(), Value::from(digest));
+        if let Some(object) = object {
+            objects[*position].object = object;
+        }
     }
 }
 
 /// What a digest is of.
-#[derive(PartialEq, Serialize)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(untagged)]
 enum Part<'o> {
     /// Kind, name, key, value.
-    Whole(&'static str, &'o str, &'o str, &'o Value),
+    Whole(&'static str, &'o str, &'o str, &'o str),
     /// The same, with a few bits of the value.
     FewBits(&'static str, &'o str, &'o str, u16),
 }
 
-fn digest(key: KeyRef<'_>, object: &Object, among: (&[Desired], &Index<'_>), identity: &StackIdentity) -> Option<String> {
-    let spec = object.pod_spec(key.group, key.kind)?;
-    let references = PodReferences::of(&spec);
-    let namespace = key.namespace;
-    let contents = |kind: &'static str, reads: &[Read<'_>]| -> Vec<_> {
-        reads.iter().map(|read| (read.0.to_owned(), found(among, kind, namespace, *read))).collect()
-    };
-    let maps = contents("ConfigMap", &references.config_maps.iter().copied().collect::<Vec<_>>());
-    let secrets = contents("Secret", &references.secrets.iter().copied().collect::<Vec<_>>());
-    let mut parts: Vec<Part<'_>> = Vec::new();
-    for (name, content) in &maps {
-        parts.extend(content.iter().map(|(key, value)| Part::Whole("ConfigMap", name, key, value)));
-    }
-    for (name, content) in &secrets {
-        for (key, value) in content {
-            let place = [identity.stack.as_str(), &identity.environment, namespace.unwrap_or_default(), name, key];
-            parts.push(Part::FewBits("Secret", name, key, few_bits(&place, value.as_str().unwrap_or_default())));
+fn digest(of: KeyRef<'_>, object: &Object, (objects, index): (&[Desired], &Index<'_>), identity: &StackIdentity) -> Option<String> {
+    let tape = object.tape();
+    let references = PodReferences::of(pod_spec(tape.tree(), of.group, of.kind)?);
+    let mut digested = Vec::new();
+    for (kind, reads) in [("ConfigMap", &references.config_maps), ("Secret", &references.secrets)] {
+        for read in reads {
+            let Some(position) = index.position(KeyRef { group: "", kind, namespace: of.namespace, name: read.0 }) else { continue };
+            digested.push((kind, *read, objects[position].object.tape()));
         }
+    }
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    for (kind, (name, wanted), tape) in &digested {
+        let start = parts.len();
+        // The keys of `data` and `binaryData` have none in common.
+        let contents = ["data", "binaryData"].into_iter().filter_map(|field| tape.tree().get(field)).flat_map(Tree::map);
+        for (key, value) in contents.filter(|(key, _)| wanted.is_none_or(|wanted| wanted == *key)) {
+            let value = value.text().unwrap_or_default();
+            parts.push(if *kind == "Secret" {
+                let place = [identity.stack.as_str(), &identity.environment, of.namespace.unwrap_or_default(), name, key];
+                Part::FewBits(kind, name, key, few_bits(&place, value))
+            } else {
+                Part::Whole(kind, name, key, value)
+            });
+        }
+        parts[start..].sort_unstable();
     }
     parts.dedup();
     (!parts.is_empty()).then(|| Digest::of(&parts).0.chars().take(16).collect())
-}
-
-/// What pods read of an object: the keys of `data` and `binaryData` (which have none in common), sorted.
-fn found(
-    (objects, index): (&[Desired], &Index<'_>),
-    kind: &str,
-    namespace: Option<&str>,
-    (name, wanted): Read<'_>,
-) -> BTreeMap<String, Value> {
-    let mut contents = BTreeMap::new();
-    if let Some(position) = index.position(KeyRef { group: "", kind, namespace, name }) {
-        for field in ["data", "binaryData"] {
-            if let Value::Object(data) = objects[position].object.part(&[field]).into_owned() {
-                contents.extend(data.into_iter().filter(|(key, _)| wanted.is_none_or(|wanted| wanted == key)));
-            }
-        }
-    }
-    contents
 }
 
 /// Sixteen bits of a secret.
@@ -125,7 +103,7 @@ fn few_bits(place: &[&str], secret: &str) -> u16 {
 mod tests {
     use super::*;
     use crate::resource::Scope;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn desired(value: Value, service: Option<&str>) -> Desired {
         let mut desired = Desired::new(Object::try_from(value).unwrap(), None);

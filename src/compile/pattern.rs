@@ -10,13 +10,12 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
-use crate::resource::{Desired, Origin};
+use crate::resource::{Desired, Object, Origin, pod_template_path};
 use crate::stack::{Place, PlaceKind, Resolved};
 
 use super::context::{PlaceContext, ServiceContext};
 use super::labels;
 use super::patches::Patches;
-use super::run::pack;
 
 /// The patterns of a stack, by the number of the instances that are alike.
 pub(super) struct Patterns<'a>(HashMap<usize, OnceLock<Pattern<'a>>>);
@@ -49,8 +48,7 @@ impl<'a> Patterns<'a> {
         if let Some(pattern) = service.instance.alike.and_then(|number| self.0.get(&number)) {
             // Somebody else's may have been first, and is as good.
             pattern.get_or_init(|| {
-                let mut objects: Vec<Desired> = objects.iter().map(bare).collect();
-                pack(&mut objects);
+                let objects = objects.iter().map(|desired| Desired { object: bare(&desired.object).mould(), ..desired.clone() }).collect();
                 Pattern { at, objects }
             });
         }
@@ -62,7 +60,11 @@ impl Pattern<'_> {
         let (own, of_pods) = (Value::Object(service.labels().as_ref().clone()), Value::Object(labels::of_pods(service)));
         let namespace = Value::from(service.namespace());
         let objects = self.objects.iter().map(|pattern| {
-            let object = pattern.object.with(&[(&["metadata", "namespace"], &namespace), (&["metadata", "labels"], &own)]);
+            let template = pod_template_path(pattern.object.group(), pattern.object.kind());
+            let pods_labels = template.map(|template| [template, &["metadata", "labels"]].concat());
+            let mut others: Vec<(&[&str], &Value)> = vec![(&["metadata", "namespace"], &namespace), (&["metadata", "labels"], &own)];
+            others.extend(pods_labels.as_deref().map(|path| (path, &of_pods)));
+            let object = pattern.object.with(&others);
             let mut desired = Desired {
                 object,
                 scope: service.scope(),
@@ -72,9 +74,6 @@ impl Pattern<'_> {
                 hand_overs: pattern.hand_overs.clone(),
                 sensitive: pattern.sensitive.clone(),
             };
-            if let Some(metadata) = desired.object.pod_template_mut().and_then(metadata_of) {
-                fill(metadata, "labels", || of_pods.clone());
-            }
             for hand_over in &mut desired.hand_overs {
                 hand_over.to.namespace = Some(service.namespace().to_owned());
             }
@@ -84,23 +83,25 @@ impl Pattern<'_> {
     }
 }
 
-/// An object with nothing where [`Pattern::make`] fills in the namespace and labels.
-fn bare(desired: &Desired) -> Desired {
-    let mut bare = desired.clone();
-    if let Some(metadata) = metadata_of(bare.object.value_mut()) {
-        fill(metadata, "namespace", || Value::Null);
-        fill(metadata, "labels", || Value::Null);
+/// An object with empty texts where [`Pattern::make`] fills in the namespace and labels: their names are the same for most places.
+fn bare(object: &Object) -> Object {
+    let mut bare = object.clone();
+    if let Some(metadata) = metadata_of(bare.value_mut()) {
+        empty(metadata, "namespace");
+        empty(metadata, "labels");
     }
-    if let Some(metadata) = bare.object.pod_template_mut().and_then(metadata_of) {
-        fill(metadata, "labels", || Value::Null);
+    if let Some(metadata) = bare.pod_template_mut().and_then(metadata_of) {
+        empty(metadata, "labels");
     }
     bare
 }
 
-/// Another value for a field that is there.
-fn fill(metadata: &mut Map<String, Value>, name: &str, value: impl FnOnce() -> Value) {
-    if let Some(place) = metadata.get_mut(name) {
-        *place = value();
+/// Empties a text that is there, or those of a map.
+fn empty(metadata: &mut Map<String, Value>, name: &str) {
+    match metadata.get_mut(name) {
+        Some(Value::Object(texts)) => texts.values_mut().for_each(|text| *text = Value::from("")),
+        Some(text) => *text = Value::from(""),
+        None => {}
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use crate::resource::{EdgeReason, Object, PodReferences};
+use crate::resource::{EdgeReason, Object, PodReferences, pod_spec};
 
 use super::nodes::{Gate, Nodes};
 
@@ -116,9 +116,11 @@ impl<'o, S: Sink<'o>> Finder<'_, 'o, S> {
         self.sink.pass(index, Gate::Namespace(namespace.unwrap_or_default()));
         self.sink.pass(index, Gate::Cluster);
         let key = self.nodes.key_ref(index);
-        let Some(spec) = object.pod_spec(key.group, key.kind) else { return };
-        let templates = object.part(&["spec", "volumeClaimTemplates"]);
-        let references = PodReferences::of(&spec).with_claims(&templates);
+        let tape = object.tape();
+        let tree = tape.tree();
+        // What pods say of themselves; without it they run as everybody does.
+        let references = pod_spec(tree, key.group, key.kind).map(PodReferences::of).unwrap_or_default();
+        let references = references.with_claims(tree.at(&["spec", "volumeClaimTemplates"]));
         for (kind, reads) in [("ConfigMap", &references.config_maps), ("Secret", &references.secrets)] {
             for (name, _) in reads {
                 self.after(index, "", kind, namespace, name, EdgeReason::Use);

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Converted, FieldSet, ManagedFields, Merged, Refused, Verdict, Writer, apply, compare, fields_of, unchanged, update, without_items,
+    Converted, FieldSet, ManagedFields, Merged, Owned, Refused, Verdict, Writer, apply, compare, fields_of, unchanged, unchanged_of_shape,
+    update, without_items,
 };
 use crate::resource::{FieldPath, GroupVersionKind, Object, Tape};
 use crate::schema::{Definition, TypeRef};
@@ -193,6 +194,23 @@ proptest! {
             // Nothing here is null, empty, or outside the schema.
             Verdict::Differs(reason) => prop_assert!(!merged.is_ok_and(|merged| merged.is_unchanged()), "{:?}", reason),
             Verdict::Unknown(reason) => prop_assert!(false, "{:?}", reason),
+        }
+    }
+
+    #[test]
+    fn what_was_found_of_one_of_a_shape_holds_for_the_others(spec in spec(ALL), texts in proptest::collection::vec("[xy]?", 2)) {
+        let labelled = |text: &str| {
+            let mut wanted = configuration(spec.clone());
+            wanted["metadata"]["labels"] = json!({"l": text});
+            Object::try_from(wanted).unwrap()
+        };
+        let live = applied(None, labelled(&texts[0]).value(), "alice", true).unwrap().object;
+        let (tape, mould, mut owned) = (Tape::from(&live), labelled("").mould(), Owned::default());
+        for text in [&texts[0], &texts[1], &texts[0]] {
+            let wanted = mould.with(&[(&["metadata", "labels", "l"], &json!(text))]);
+            prop_assert!(wanted.shape().is_some());
+            let verdict = unchanged_of_shape(tape.tree(), (wanted.tape().tree(), wanted.shape()), &[], "alice", of(), &mut owned);
+            prop_assert_eq!(verdict, told(&live, wanted.value(), &[], "alice", of()));
         }
     }
 

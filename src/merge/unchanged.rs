@@ -4,11 +4,13 @@
 //! It says [`Verdict::Unchanged`] only where [`super::apply`] would change neither a value nor what the manager owns. Everything
 //! else that the server does on a write (defaults, admission) is not its matter: configurations come completed and canonical.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::field_set::parse_element;
 use super::server::{ANNOTATION, KUBECTL};
-use crate::resource::{Entries, FieldPath, Finder, Items, PathElement, Tape, Tree, TreeShape};
+use crate::resource::{Entries, FieldPath, Finder, Items, PathElement, Shape as ObjectShape, Tape, Tree, TreeShape};
 use crate::schema::{ListKey, ListKind, Shape, TypeRef};
 
 /// Deeper is nothing real.
@@ -79,9 +81,45 @@ impl Rule {
     }
 }
 
+/// Which fields of a page's objects own what configurations of which shape have: objects that are alike are owned alike, and their
+/// `fieldsV1` are one value of the page. What was found of one holds for the others.
+#[derive(Debug, Default)]
+pub struct Owned(HashMap<*const (), Vec<Judged>>);
+
+/// A configuration's shape, and what was taken out of it.
+#[derive(Debug)]
+struct Judged {
+    shape: Arc<ObjectShape>,
+    without: Vec<FieldPath>,
+}
+
+impl Owned {
+    fn has(&self, fields: Tree<'_>, shape: &ObjectShape, without: &[&FieldPath]) -> bool {
+        let known = self.0.get(&fields.place()).into_iter().flatten();
+        known.into_iter().any(|judged| *judged.shape == *shape && judged.without.iter().eq(without.iter().copied()))
+    }
+
+    fn add(&mut self, fields: Tree<'_>, shape: &Arc<ObjectShape>, without: &[&FieldPath]) {
+        let without = without.iter().map(|path| (*path).clone()).collect();
+        self.0.entry(fields.place()).or_default().push(Judged { shape: Arc::clone(shape), without });
+    }
+}
+
 /// Whether applying `configuration` as `manager` would leave `live` as it is. What a list says for all its items, `apiVersion` and
 /// `kind`, an item needn't have. `without`: fields that are taken out of the configuration first; none of them within a list.
 pub fn unchanged(live: Tree<'_>, configuration: Tree<'_>, without: &[&FieldPath], manager: &str, of: TypeRef<'_>) -> Verdict {
+    unchanged_of_shape(live, (configuration, None), without, manager, of, &mut Owned::default())
+}
+
+/// The same for objects of one page, one after the other, with the configuration's shape; `owned` has what was found of those before.
+pub fn unchanged_of_shape(
+    live: Tree<'_>,
+    (configuration, shape): (Tree<'_>, Option<&Arc<ObjectShape>>),
+    without: &[&FieldPath],
+    manager: &str,
+    of: TypeRef<'_>,
+    owned: &mut Owned,
+) -> Verdict {
     let at_root = |rule| Verdict::Differs(Reason { rule, path: FieldPath::root() });
     let Some(metadata) = live.get("metadata") else { return at_root(Rule::OneEntry) };
     if metadata.get("deletionTimestamp").is_some() {
@@ -109,13 +147,20 @@ pub fn unchanged(live: Tree<'_>, configuration: Tree<'_>, without: &[&FieldPath]
     if manager == KUBECTL && metadata.get("annotations").is_some_and(|annotations| annotations.get(ANNOTATION).is_some()) {
         return Verdict::Unknown(Reason { rule: Rule::Recorded, path: FieldPath::root() });
     }
-    let (TreeShape::Map(object), Some(TreeShape::Map(fields))) = (configuration.shape(), entry.get("fieldsV1").map(Tree::shape)) else {
+    let Some(fields) = entry.get("fieldsV1") else { return at_root(Rule::OneEntry) };
+    let (TreeShape::Map(object), TreeShape::Map(nodes)) = (configuration.shape(), fields.shape()) else {
         return at_root(Rule::OneEntry);
     };
-    let mut walk = Walk { text: String::new(), depth: 0 };
-    let without: Vec<&[PathElement]> = without.iter().map(|path| path.0.as_slice()).collect();
-    match walk.map(of, object, &without, live.map(), Some(fields), Level::Object) {
-        Ok(_) => Verdict::Unchanged,
+    let is_owned = shape.is_some_and(|shape| owned.has(fields, shape, without));
+    let mut walk = Walk { text: String::new(), depth: 0, is_owned };
+    let paths: Vec<&[PathElement]> = without.iter().map(|path| path.0.as_slice()).collect();
+    match walk.map(of, object, &paths, live.map(), Some(nodes).filter(|_| !is_owned), Level::Object) {
+        Ok(_) => {
+            if let Some(shape) = shape.filter(|_| !is_owned) {
+                owned.add(fields, shape, without);
+            }
+            Verdict::Unchanged
+        }
         Err(Stop { rule, mut path }) => {
             path.reverse();
             let reason = Reason { rule, path: FieldPath(path) };
@@ -200,6 +245,8 @@ struct Walk {
     /// The key of an item, as `fieldsV1` writes it.
     text: String,
     depth: usize,
+    /// It is known already that all of the configuration is owned, and nothing else: values alone are compared.
+    is_owned: bool,
 }
 
 impl Walk {
@@ -212,7 +259,7 @@ impl Walk {
         }
         match (of.shape(), wanted.shape()) {
             // A null that is a value of its own is there, or isn't.
-            (_, TreeShape::Null) if of.nullable() && live.is_some_and(Tree::is_null) => whole_node(node, true, 0)?,
+            (_, TreeShape::Null) if of.nullable() && live.is_some_and(Tree::is_null) => self.whole_node(node, true, 0)?,
             (_, TreeShape::Null) => return Err(Rule::NotEmpty.into()),
             (Shape::Map { atomic: false, .. } | Shape::Any, TreeShape::Map(map)) => {
                 let empty = map.clone().all(|(name, _)| is_left_out(without, name));
@@ -222,7 +269,7 @@ impl Walk {
                     _ => return Err(Rule::SameValue.into()),
                 };
                 let below = self.map(of, map, without, live, node, level)?;
-                whole_node(node, empty || !named, below)?;
+                self.whole_node(node, empty || !named, below)?;
             }
             (Shape::List { item, kind }, TreeShape::List(items)) if *kind != ListKind::Atomic => {
                 let live = match live.map(Tree::shape) {
@@ -231,7 +278,7 @@ impl Walk {
                     _ => return Err(Rule::SameValue.into()),
                 };
                 let below = self.items(of.of(*item), kind, items, live, node)?;
-                whole_node(node, !named, below)?;
+                self.whole_node(node, !named, below)?;
             }
             (Shape::Map { atomic: false, .. }, _) => return Err(Rule::InSchema.into()),
             (Shape::List { kind, .. }, _) if *kind != ListKind::Atomic => return Err(Rule::InSchema.into()),
@@ -239,7 +286,7 @@ impl Walk {
                 if !live.is_some_and(|live| is_without(live, wanted, without)) {
                     return Err(Rule::SameValue.into());
                 }
-                whole_node(node, true, 0)?;
+                self.whole_node(node, true, 0)?;
             }
         }
         self.depth -= 1;
@@ -271,7 +318,7 @@ impl Walk {
                 }
                 continue;
             }
-            let below = match nodes.find("f:", name).map(Tree::shape) {
+            let below = match node.and_then(|_| nodes.find("f:", name)).map(Tree::shape) {
                 Some(TreeShape::Map(below)) => Some(below),
                 Some(_) => return Err(Rule::OneEntry.into()),
                 None => None,
@@ -287,7 +334,9 @@ impl Walk {
             let name = key.strip_prefix("f:");
             name.is_some_and(|name| wanted.clone().any(|(other, _)| other == name) && !is_left_out(without, name))
         };
-        nothing_left(node.unwrap_or_default(), found, is_wanted)?;
+        if !self.is_owned {
+            nothing_left(node.unwrap_or_default(), found, is_wanted)?;
+        }
         Ok(found)
     }
 
@@ -302,12 +351,23 @@ impl Walk {
         if wanted.len() == 0 {
             return Ok(0);
         }
-        let mut nodes = Finder::new(node.ok_or(Rule::Owned)?);
-        let mut seen = Vec::with_capacity(wanted.len());
+        if node.is_none() && !self.is_owned {
+            return Err(Rule::Owned.into());
+        }
+        let all = node.unwrap_or_default();
+        let mut nodes = Finder::new(all);
+        let mut seen = Vec::with_capacity(if self.is_owned { 0 } else { wanted.len() });
         let mut others: Vec<Tree<'_>> = Vec::new();
         for item in wanted {
-            let (below, key) = self.node_of(kind, item, &mut nodes, node.unwrap_or_default())?;
-            seen.push(below.place());
+            let key = || super::typed::element(kind, &item.to_value()).map_err(|_| Stop::from(Rule::InSchema));
+            let below = if self.is_owned {
+                Entries::default()
+            } else {
+                let below = self.node_of(kind, item, &mut nodes, all)?;
+                seen.push(below.place());
+                let TreeShape::Map(below) = below.shape() else { return Err(Rule::OneEntry.into()) };
+                below
+            };
             let found = loop {
                 let Some(other) = live.next() else { return Err(Stop::from(Rule::SameItems).at(key()?)) };
                 if same_item(kind, item, other) {
@@ -315,24 +375,25 @@ impl Walk {
                 }
                 others.push(other);
             };
-            let TreeShape::Map(below) = below.shape() else { return Err(Rule::OneEntry.into()) };
             match kind {
                 // An owner reference is one value, whatever is within it.
                 ListKind::Map(_) if matches!(of.shape(), Shape::Map { atomic: true, .. }) => {
                     if !found.is(item) {
                         return Err(Stop::from(Rule::SameValue).at(key()?));
                     }
-                    whole_node(Some(below), true, 0)?;
+                    self.whole_node(Some(below), true, 0)?;
                 }
                 ListKind::Map(_) => {
                     let TreeShape::Map(map) = item.shape() else { return Err(Rule::InSchema.into()) };
-                    let inner = self.map(of, map, &[], found.map(), Some(below), Level::Below).map_err(|stop| match key() {
-                        Ok(key) => stop.at(key),
-                        Err(_) => stop,
-                    })?;
-                    whole_node(Some(below), true, inner)?;
+                    let inner = self.map(of, map, &[], found.map(), Some(below).filter(|_| !self.is_owned), Level::Below).map_err(
+                        |stop| match key() {
+                            Ok(key) => stop.at(key),
+                            Err(_) => stop,
+                        },
+                    )?;
+                    self.whole_node(Some(below), true, inner)?;
                 }
-                _ => whole_node(Some(below), true, 0)?,
+                _ => self.whole_node(Some(below), true, 0)?,
             }
         }
         others.extend(live);
@@ -349,25 +410,23 @@ impl Walk {
         Ok(seen.len())
     }
 
-    /// Our entry's node for an item, and how to name the item.
-    fn node_of<'n, 'k>(
-        &mut self,
-        kind: &'k ListKind,
-        item: Tree<'k>,
-        nodes: &mut Finder<'n>,
-        mut all: Entries<'n>,
-    ) -> Result<(Tree<'n>, impl Fn() -> Result<PathElement, Stop> + use<'k>), Stop> {
-        let key = move || super::typed::element(kind, &item.to_value()).map_err(|_| Stop::from(Rule::InSchema));
+    /// [`whole_node`], unless that is known.
+    fn whole_node(&self, node: Option<Entries<'_>>, member: bool, found: usize) -> Result<(), Stop> {
+        if self.is_owned { Ok(()) } else { whole_node(node, member, found) }
+    }
+
+    /// Our entry's node for an item.
+    fn node_of<'n>(&mut self, kind: &ListKind, item: Tree<'_>, nodes: &mut Finder<'n>, mut all: Entries<'n>) -> Result<Tree<'n>, Stop> {
         self.text.clear();
         write_key(&mut self.text, kind, item).ok_or(Rule::InSchema)?;
         if let Some(found) = nodes.find("", &self.text) {
-            return Ok((found, key));
+            return Ok(found);
         }
         // It may be written otherwise (`1.0`, an escaped `<`).
-        let element = key()?;
+        let element = super::typed::element(kind, &item.to_value()).map_err(|_| Stop::from(Rule::InSchema))?;
         let found = all.find(|(text, _)| parse_element(text).is_ok_and(|other| other == element));
         match found {
-            Some((_, found)) => Ok((found, key)),
+            Some((_, found)) => Ok(found),
             None => Err(Stop::from(Rule::Owned).at(element)),
         }
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::merge::Owned;
 use crate::resource::{
     Desired, Diagnostic, Diagnostics, FieldManager, FieldPath, GroupKind, GroupVersionKind, Object, ObjectKey, Prior, StackIdentity,
 };
@@ -160,7 +161,9 @@ impl<'a> Case<'a> {
         if let Some(finding) = self.objection(live, around) {
             return self.fail(finding);
         }
-        if self.kind.is_some_and(|kind| configuration::changes_nothing(self.desired, live.tape().tree(), &self.manager, kind.of)) {
+        if self.kind.is_some_and(|kind| {
+            configuration::changes_nothing(self.desired, live.tape().tree(), &self.manager, kind.of, &mut Owned::default())
+        }) {
             let touched = around.touching(live, "UPDATE").map(str::to_owned);
             if around.asking == Asking::Everything || (around.asking == Asking::Changed && touched.is_some()) {
                 return self.ask(Step::Confirm);

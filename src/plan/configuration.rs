@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::merge::{self, FieldSet, ManagedFields};
+use crate::merge::{self, FieldSet, ManagedFields, Owned};
 use crate::resource::{Desired, FieldManager, FieldPath, Object, Tape, Tree};
 use crate::schema::{self, ListKind, Shape, TypeRef};
 
@@ -87,13 +87,18 @@ fn not_sent(desired: &Desired) -> impl Iterator<Item = &FieldPath> {
 }
 
 /// Whether applying what is wanted would change nothing, as far as the object and its owners tell.
-pub(super) fn changes_nothing(desired: &Desired, live: Tree<'_>, manager: &FieldManager, of: TypeRef<'_>) -> bool {
+/// `owned` has what was found of other objects of the same page.
+pub(super) fn changes_nothing(desired: &Desired, live: Tree<'_>, manager: &FieldManager, of: TypeRef<'_>, owned: &mut Owned) -> bool {
     let (fields, in_lists): (Vec<&FieldPath>, Vec<&FieldPath>) = not_sent(desired).partition(|path| path.is_of_fields());
     let holds = |wanted: &Tape| merge::unchanged(live, wanted.tree(), &fields, manager.as_str(), of) == merge::Verdict::Unchanged;
     // Most of what a stack wants is in the server's form already: then there is nothing to copy.
     let in_lists: Vec<&FieldPath> = in_lists.into_iter().filter(|path| path.get(desired.object.value()).is_some()).collect();
-    if in_lists.is_empty() && holds(&desired.object.tape()) {
-        return true;
+    if in_lists.is_empty() {
+        let (tape, shape) = (desired.object.tape(), desired.object.shape());
+        let verdict = merge::unchanged_of_shape(live, (tape.tree(), shape), &fields, manager.as_str(), of, owned);
+        if verdict == merge::Verdict::Unchanged {
+            return true;
+        }
     }
     let mut settled = desired.object.value().clone();
     for path in &in_lists {

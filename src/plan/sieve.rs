@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::merge::Owned;
 use crate::resource::{Desired, FieldManager, GroupKind, Object, Tree, TreeShape, pod_template_path};
 
 use super::planner::PlanInput;
+use super::predict::Kind;
 use super::wanted::Settled;
 use super::{Asking, Types, configuration};
 
@@ -86,10 +88,11 @@ impl Sieve {
         let mut sifted = Sifted::default();
         let places = self.inner.places.get(kind);
         let mut next = places.map_or(0, |places| places.start);
+        let (mut owned, mut of) = (Owned::default(), None);
         for item in items {
             let place = places.and_then(|places| self.inner.place(places.clone(), item, next));
             next = place.map_or(next, |place| place + 1);
-            match place.and_then(|place| self.inner.settled(place, item)) {
+            match place.and_then(|place| self.inner.settled(place, item, &mut of, &mut owned)) {
                 Some((place, desired)) => sifted.settled.mark(place, Running::of(desired, item)),
                 None => sifted.rest.push(make(item)?),
             }
@@ -132,11 +135,21 @@ impl Inner {
         Some(places.start + found)
     }
 
-    /// What is wanted of an item that is as it is wanted.
-    fn settled(&self, place: usize, live: Tree<'_>) -> Option<(usize, &Desired)> {
+    /// What is wanted of an item that is as it is wanted. `of`: the type of the one before, with its version.
+    fn settled<'s>(
+        &'s self,
+        place: usize,
+        live: Tree<'_>,
+        of: &mut Option<(&'s str, Kind<'s>)>,
+        owned: &mut Owned,
+    ) -> Option<(usize, &'s Desired)> {
         // The content of one that others replace is needed.
         let desired = self.desired.get(place).filter(|desired| desired.lifecycle.replace_triggered_by.is_empty())?;
-        let kind = self.types.kind(&desired.object.gvk())?;
-        configuration::changes_nothing(desired, live, &self.manager, kind.of).then_some((place, desired))
+        let version = desired.object.api_version();
+        let kind = match of {
+            Some((known, kind)) if *known == version => *kind,
+            _ => of.insert((version, self.types.kind(&desired.object.gvk())?)).1,
+        };
+        configuration::changes_nothing(desired, live, &self.manager, kind.of, owned).then_some((place, desired))
     }
 }

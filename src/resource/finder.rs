@@ -23,7 +23,10 @@ impl<'t> Finder<'t> {
 
     /// The entry whose name is these two together.
     pub fn find(&mut self, prefix: &str, name: &str) -> Option<Tree<'t>> {
-        let is = |other: &str| other.len() == prefix.len() + name.len() && other.ends_with(name) && other.starts_with(prefix);
+        // Length first: most names differ in it.
+        let is = |other: &str| {
+            other.len() == prefix.len() + name.len() && other.as_bytes()[prefix.len()..] == *name.as_bytes() && other.starts_with(prefix)
+        };
         let mut after = self.next;
         if let Some((other, value)) = after.next()
             && is(other)

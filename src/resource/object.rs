@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -78,8 +79,20 @@ struct Packed {
     tape: Tape,
     /// Asked for again and again.
     identity: Identity,
+    /// Which others it is like, but for texts.
+    shape: Option<Arc<Shape>>,
     /// The same once more, since somebody asked for it.
     value: OnceLock<Value>,
+}
+
+/// What is the same of all objects that are made after one: their fields, the items of their lists, and all values but for those texts
+/// that were given to each. Two objects of one shape differ in no name of a field and in no key of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Of which object it is: no other has its number.
+    mould: u64,
+    /// What was set in it since, one after the other.
+    set: Vec<String>,
 }
 
 /// Where the texts stand that tell which object it is.
@@ -88,18 +101,26 @@ struct Identity {
     kind: Option<Place>,
     namespace: Option<Place>,
     name: Option<Place>,
+    /// Bytes of the group that its version begins with.
+    group: usize,
+}
+
+fn group_length(api_version: &str) -> usize {
+    api_version.rfind('/').unwrap_or_default()
 }
 
 impl Packed {
-    fn of(tape: Tape) -> Self {
+    fn of(tape: Tape, shape: Option<Arc<Shape>>) -> Self {
         let tape = tape.packed();
+        let api_version = tape.find_text(&["apiVersion"]);
         let identity = Identity {
-            api_version: tape.find_text(&["apiVersion"]),
+            group: api_version.map_or(0, |place| group_length(tape.text_at(place))),
+            api_version,
             kind: tape.find_text(&["kind"]),
             namespace: tape.find_text(&["metadata", "namespace"]),
             name: tape.find_text(&["metadata", "name"]),
         };
-        Self { tape, identity, value: OnceLock::new() }
+        Self { tape, identity, shape, value: OnceLock::new() }
     }
 
     /// One of the texts of its identity.
@@ -211,25 +232,48 @@ impl Object {
     /// Packs it: a tenth of the memory, copies for nothing; to be looked at through its [`Self::tape`].
     pub fn pack(&mut self) {
         if let Form::Open(value) = &self.0 {
-            self.0 = Form::Packed(Arc::new(Packed::of(Tape::from(value))));
+            self.0 = Form::Packed(Arc::new(Packed::of(Tape::from(value), None)));
         }
     }
 
-    /// The same with other values at some places, as far as something is there. Identity must stay whole.
+    /// The same, packed, with a shape of its own: what is made of it [with](Self::with) other texts has that shape too.
+    #[must_use]
+    pub fn mould(&self) -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let shape = Shape { mould: LAST.fetch_add(1, Ordering::Relaxed), set: Vec::new() };
+        Self(Form::Packed(Arc::new(Packed::of(self.tape().to_share(), Some(Arc::new(shape))))))
+    }
+
+    /// Its shape, if it is known to be that of others.
+    pub fn shape(&self) -> Option<&Arc<Shape>> {
+        match &self.0 {
+            Form::Open(_) => None,
+            Form::Packed(packed) => packed.shape.as_ref(),
+        }
+    }
+
+    /// The same, packed, with other values at some places that aren't within lists, as far as something is there. Identity must stay
+    /// whole.
     #[must_use]
     pub fn with(&self, others: &[(&[&str], &Value)]) -> Self {
-        let mut object = self.clone();
-        match &self.0 {
-            Form::Packed(packed) => object.0 = Form::Packed(Arc::new(Packed::of(packed.tape.with(others)))),
-            Form::Open(_) => {
-                for (path, other) in others {
-                    if let Some(place) = path.iter().try_fold(object.value_mut(), |value, name| value.get_mut(name)) {
-                        (*other).clone_into(place);
-                    }
-                }
+        let (tape, has_shape) = self.tape().with(others, false);
+        Self(Form::Packed(Arc::new(Packed::of(tape, self.shape().filter(|_| has_shape).cloned()))))
+    }
+
+    /// The same, packed, with one more text within its maps, or another one there; maps that are missing are made.
+    #[must_use]
+    pub fn with_text(&self, path: &[&str], text: &str) -> Self {
+        let (tape, has_shape) = self.tape().with(&[(path, &Value::from(text))], true);
+        let shape = self.shape().map(|shape| {
+            if has_shape {
+                return Arc::clone(shape);
             }
-        }
-        object
+            let mut shape = Shape::clone(shape);
+            shape.set.extend(path.iter().map(|name| (*name).to_owned()));
+            shape.set.push(String::new());
+            Arc::new(shape)
+        });
+        Self(Form::Packed(Arc::new(Packed::of(tape, shape))))
     }
 
     /// The texts of the map below these names, by their own.
@@ -274,7 +318,12 @@ impl Object {
 
     /// `apps`; `""` for the core group.
     pub fn group(&self) -> &str {
-        self.api_version().rsplit_once('/').map_or("", |(group, _)| group)
+        let api_version = self.api_version();
+        match &self.0 {
+            Form::Open(_) => api_version.get(..group_length(api_version)),
+            Form::Packed(packed) => api_version.get(..packed.identity.group),
+        }
+        .unwrap_or_default()
     }
 
     /// Group, version and kind.
@@ -419,6 +468,27 @@ mod tests {
     }
 
     #[test]
+    fn objects_of_one_shape_differ_in_texts_alone() {
+        let object = json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": "a", "namespace": "n", "labels": {"l": "1", "m": "2"}}});
+        let mould = Object::try_from(object).unwrap().mould();
+        let labelled = |labels: Value| mould.with(&[(&["metadata", "namespace"], &json!("o")), (&["metadata", "labels"], &labels)]);
+        let (same, fewer, other) =
+            (labelled(json!({"l": "x", "m": ""})), labelled(json!({"l": "1"})), labelled(json!({"l": "1", "n": "2"})));
+        assert_eq!((same.shape(), fewer.shape(), other.shape()), (mould.shape(), None, None));
+        assert_eq!((same.label("l"), same.label("m"), same.namespace(), other.label("n")), (Some("x"), Some(""), Some("o"), Some("2")));
+        assert_ne!(mould.shape(), Object::try_from(Value::from(mould.clone())).unwrap().mould().shape());
+        assert_eq!(labelled(json!({"l": "1", "m": 2})).shape(), None);
+        // What is set in both, is in both; what is set in one alone, isn't.
+        let set = |object: &Object| object.with_text(&["data", "k"], "v");
+        assert_eq!(set(&same).shape(), set(&mould).shape());
+        assert!(set(&same).shape().is_some() && set(&same).shape() != same.shape() && set(&set(&same)).shape() == set(&same).shape());
+        let mut opened = same.clone();
+        opened.set_label("l", "9");
+        opened.pack();
+        assert_eq!(opened.shape(), None);
+    }
+
+    #[test]
     fn a_packed_object_is_what_it_was() {
         for namespace in [json!("n"), json!(""), json!(null)] {
             let open = Object::try_from(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": namespace,
@@ -438,6 +508,12 @@ mod tests {
                 [(&["metadata", "labels"], &labels), (&["metadata", "namespace"], &place), (&["metadata", "nowhere"], &labels)];
             assert_eq!((packed.with(&others).key(), packed.with(&others)), (open.with(&others).key(), open.with(&others)));
             assert_eq!((open.with(&others).namespace(), open.with(&others).label("z")), (Some("m"), Some("9")));
+            let set = packed.with_text(&["spec", "more", "text"], "x");
+            assert_eq!(
+                (set.key(), &set.value()["spec"]),
+                (open.key(), &json!({"replicas": 2, "list": [1.5, null, true], "more": {"text": "x"}}))
+            );
+            assert_eq!(set.with_text(&["spec", "more", "text"], "y").value()["spec"]["more"], json!({"text": "y"}));
             packed.set_label("c", "3");
             assert_eq!((packed.label("c"), packed == open), (Some("3"), false));
         }

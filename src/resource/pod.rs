@@ -1,11 +1,10 @@
 //! What a workload's pods refer to: who they run as, what they read, what they are scheduled by.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Object;
+use super::{Items, Object, Tree};
 
 /// A ConfigMap or a Secret that pods read: all of it, or one key.
 pub type Read<'o> = (&'o str, Option<&'o str>);
@@ -34,12 +33,7 @@ pub struct PodReferences<'o> {
 impl Object {
     /// The pod template of a workload (`spec.template` of a Deployment; a Pod itself); None for other kinds.
     pub fn pod_template(&self) -> Option<&Value> {
-        self.pod_template_of(self.group(), self.kind())
-    }
-
-    /// The same, for who knows its group and kind already.
-    pub fn pod_template_of(&self, group: &str, kind: &str) -> Option<&Value> {
-        pod_template_path(group, kind)?.iter().try_fold(self.value(), |value, name| value.get(name))
+        pod_template_path(self.group(), self.kind())?.iter().try_fold(self.value(), |value, name| value.get(name))
     }
 
     /// The same, to change.
@@ -48,17 +42,16 @@ impl Object {
         path.iter().try_fold(self.value_mut(), |value, name| value.get_mut(name))
     }
 
-    /// The spec of a workload's pods; null where it has none. None for other kinds. Of a packed object a copy, of no more than that.
-    pub fn pod_spec(&self, group: &str, kind: &str) -> Option<Cow<'_, Value>> {
-        let path = pod_template_path(group, kind)?;
-        Some(self.part(&[path, &["spec"]].concat()))
-    }
-
     /// The labels of a workload's pods. None for other kinds.
     pub fn pod_labels(&self, group: &str, kind: &str) -> Option<Vec<(&str, &str)>> {
         let path = [pod_template_path(group, kind)?, &["metadata", "labels"]].concat();
         Some(self.texts(&path))
     }
+}
+
+/// The spec of a workload's pods. None: it is no workload, or they have none.
+pub fn pod_spec<'t>(object: Tree<'t>, group: &str, kind: &str) -> Option<Tree<'t>> {
+    object.at(pod_template_path(group, kind)?)?.get("spec")
 }
 
 /// Where a kind's pod template stands.
@@ -77,64 +70,64 @@ pub fn pod_template_path(group: &str, kind: &str) -> Option<&'static [&'static s
 impl<'o> PodReferences<'o> {
     /// What the templates of a workload's claims refer to, beside its pods.
     #[must_use]
-    pub fn with_claims(mut self, templates: &'o Value) -> Self {
+    pub fn with_claims(mut self, templates: Option<Tree<'o>>) -> Self {
         for template in items(templates) {
-            self.storage_classes.extend(text(&template["spec"]["storageClassName"]));
+            self.storage_classes.extend(text(template.at(&["spec", "storageClassName"])));
         }
         self
     }
 
     /// What a pod's spec refers to.
-    pub fn of(spec: &'o Value) -> Self {
-        let service_account = text(&spec["serviceAccountName"]).or_else(|| text(&spec["serviceAccount"]));
+    pub fn of(spec: Tree<'o>) -> Self {
+        let service_account = text(spec.get("serviceAccountName")).or_else(|| text(spec.get("serviceAccount")));
         let mut found = Self { service_account, ..Self::default() };
         // One look at each field that is there, rather than one for each that may be.
-        for (name, value) in fields(spec) {
+        for (name, value) in spec.map() {
             match name {
-                "priorityClassName" => found.priority_class = text(value),
-                "runtimeClassName" => found.runtime_class = text(value),
-                "imagePullSecrets" => found.pull_secrets.extend(items(value).filter_map(|secret| text(&secret["name"]))),
+                "priorityClassName" => found.priority_class = text(Some(value)),
+                "runtimeClassName" => found.runtime_class = text(Some(value)),
+                "imagePullSecrets" => found.pull_secrets.extend(value.list().filter_map(|secret| text(secret.get("name")))),
                 "initContainers" | "containers" | "ephemeralContainers" => {
-                    items(value).for_each(|container| found.read_container(container));
+                    value.list().for_each(|container| found.read_container(container));
                 }
-                "volumes" => items(value).for_each(|volume| found.read_volume(volume)),
+                "volumes" => value.list().for_each(|volume| found.read_volume(volume)),
                 _ => {}
             }
         }
         found
     }
 
-    fn read_container(&mut self, container: &'o Value) {
-        for source in items(&container["envFrom"]) {
-            self.config_maps.extend(text(&source["configMapRef"]["name"]).map(whole));
-            self.secrets.extend(text(&source["secretRef"]["name"]).map(whole));
+    fn read_container(&mut self, container: Tree<'o>) {
+        for source in items(container.get("envFrom")) {
+            self.config_maps.extend(text(source.at(&["configMapRef", "name"])).map(whole));
+            self.secrets.extend(text(source.at(&["secretRef", "name"])).map(whole));
         }
-        for variable in items(&container["env"]) {
-            let from = &variable["valueFrom"];
-            self.config_maps.extend(key_of(&from["configMapKeyRef"]));
-            self.secrets.extend(key_of(&from["secretKeyRef"]));
+        for variable in items(container.get("env")) {
+            let Some(from) = variable.get("valueFrom") else { continue };
+            self.config_maps.extend(from.get("configMapKeyRef").and_then(key_of));
+            self.secrets.extend(from.get("secretKeyRef").and_then(key_of));
         }
     }
 
-    fn read_volume(&mut self, volume: &'o Value) {
-        for (kind, source) in fields(volume) {
+    fn read_volume(&mut self, volume: Tree<'o>) {
+        for (kind, source) in volume.map() {
             match kind {
                 "configMap" => read_source(source, "name", &mut self.config_maps),
                 "secret" => read_source(source, "secretName", &mut self.secrets),
                 "projected" => {
-                    for source in items(&source["sources"]) {
-                        read_source(&source["configMap"], "name", &mut self.config_maps);
-                        read_source(&source["secret"], "name", &mut self.secrets);
+                    for source in items(source.get("sources")) {
+                        source.get("configMap").into_iter().for_each(|source| read_source(source, "name", &mut self.config_maps));
+                        source.get("secret").into_iter().for_each(|source| read_source(source, "name", &mut self.secrets));
                     }
                 }
-                "persistentVolumeClaim" => self.claims.extend(text(&source["claimName"])),
-                "ephemeral" => self.storage_classes.extend(text(&source["volumeClaimTemplate"]["spec"]["storageClassName"])),
+                "persistentVolumeClaim" => self.claims.extend(text(source.get("claimName"))),
+                "ephemeral" => self.storage_classes.extend(text(source.at(&["volumeClaimTemplate", "spec", "storageClassName"]))),
                 // Drivers take their credentials from Secrets.
-                "csi" => self.secrets.extend(text(&source["nodePublishSecretRef"]["name"]).map(whole)),
+                "csi" => self.secrets.extend(text(source.at(&["nodePublishSecretRef", "name"])).map(whole)),
                 "cephfs" | "rbd" | "flexVolume" | "iscsi" | "scaleIO" | "storageos" => {
-                    self.secrets.extend(text(&source["secretRef"]["name"]).map(whole));
+                    self.secrets.extend(text(source.at(&["secretRef", "name"])).map(whole));
                 }
-                "azureFile" => self.secrets.extend(text(&source["secretName"]).map(whole)),
+                "azureFile" => self.secrets.extend(text(source.get("secretName")).map(whole)),
                 _ => {}
             }
         }
@@ -142,9 +135,9 @@ impl<'o> PodReferences<'o> {
 }
 
 /// What a volume takes of a ConfigMap or a Secret: all, or some keys.
-fn read_source<'o>(source: &'o Value, name: &str, reads: &mut BTreeSet<Read<'o>>) {
-    let Some(object) = text(&source[name]) else { return };
-    let mut keys = items(&source["items"]).filter_map(|item| text(&item["key"])).peekable();
+fn read_source<'o>(source: Tree<'o>, name: &str, reads: &mut BTreeSet<Read<'o>>) {
+    let Some(object) = text(source.get(name)) else { return };
+    let mut keys = items(source.get("items")).filter_map(|item| text(item.get("key"))).peekable();
     if keys.peek().is_none() {
         reads.insert(whole(object));
     } else {
@@ -156,20 +149,16 @@ fn whole(name: &str) -> Read<'_> {
     (name, None)
 }
 
-fn key_of(reference: &Value) -> Option<Read<'_>> {
-    Some((text(&reference["name"])?, text(&reference["key"])))
+fn key_of(reference: Tree<'_>) -> Option<Read<'_>> {
+    Some((text(reference.get("name"))?, text(reference.get("key"))))
 }
 
-fn text(value: &Value) -> Option<&str> {
-    value.as_str().filter(|text| !text.is_empty())
+fn text(value: Option<Tree<'_>>) -> Option<&str> {
+    value.and_then(Tree::text).filter(|text| !text.is_empty())
 }
 
-fn items(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn fields(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
+fn items(value: Option<Tree<'_>>) -> Items<'_> {
+    value.map(Tree::list).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -192,10 +181,8 @@ mod tests {
                     {"name": "d", "secret": {"secretName": "s4"}}]}}}}},
         }))
         .unwrap();
-        let (spec, mut packed) = (object.pod_spec("batch", "CronJob").unwrap(), object.clone());
-        packed.pack();
-        assert_eq!(packed.pod_spec("batch", "CronJob"), Some(spec.clone()));
-        let found = PodReferences::of(&spec);
+        let tape = object.tape();
+        let found = PodReferences::of(pod_spec(tape.tree(), "batch", "CronJob").unwrap());
         let names =
             |reads: &BTreeSet<Read<'_>>| reads.iter().map(|(name, key)| format!("{name}/{}", key.unwrap_or("*"))).collect::<Vec<_>>();
         assert_eq!(names(&found.config_maps), ["c1/*", "c2/k", "c3/*"]);

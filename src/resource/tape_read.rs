@@ -19,10 +19,24 @@ impl Tape {
         }
         // What servers write has a node for each eleven bytes or so; growing would copy all that was read.
         let mut tape = Self { nodes: Vec::with_capacity(source.len() / 10 + 8), ..Self::default() };
-        let mut reader = serde_json::Deserializer::from_str(source);
-        Adding { to: &mut tape, source }.deserialize(&mut reader)?;
-        reader.end()?;
+        tape.add_read(source, None)?;
         Ok(tape)
+    }
+
+    /// Adds a value that is written as JSON, with its texts.
+    ///
+    /// # Errors
+    /// It is no JSON.
+    pub fn add_json(&mut self, json: &str) -> Result<(), serde_json::Error> {
+        let base = self.end_of_text();
+        self.keep(json);
+        self.add_read(json, Some(base))
+    }
+
+    fn add_read(&mut self, source: &str, base: Option<u32>) -> Result<(), serde_json::Error> {
+        let mut reader = serde_json::Deserializer::from_str(source);
+        Adding { to: self, source, base }.deserialize(&mut reader)?;
+        reader.end()
     }
 }
 
@@ -30,11 +44,13 @@ impl Tape {
 struct Adding<'a, 'v> {
     to: &'a mut Tape,
     source: &'v str,
+    /// Where the source stands among the tape's own texts; none: it is what the tape was read from.
+    base: Option<u32>,
 }
 
 impl<'v> Adding<'_, 'v> {
     fn again(&mut self) -> Adding<'_, 'v> {
-        Adding { to: self.to, source: self.source }
+        Adding { to: self.to, source: self.source, base: self.base }
     }
 }
 
@@ -84,8 +100,11 @@ impl<'de> Visitor<'de> for Adding<'_, 'de> {
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
         // It is a part of the source: how far it is from its beginning is where it stands.
-        let start = text.as_ptr().addr().wrapping_sub(self.source.as_ptr().addr());
-        self.to.nodes.push(Node::Text(narrow(start), narrow(text.len())));
+        let start = narrow(text.as_ptr().addr().wrapping_sub(self.source.as_ptr().addr()));
+        self.to.nodes.push(match self.base {
+            None => Node::Text(start, narrow(text.len())),
+            Some(base) => Node::Own(base.saturating_add(start), narrow(text.len())),
+        });
         Ok(())
     }
 

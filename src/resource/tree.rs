@@ -4,6 +4,8 @@
 //! all the rest.
 
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 use serde_json::{Map, Number, Value};
@@ -17,6 +19,8 @@ pub struct Tape {
     pub(super) numbers: Vec<Number>,
     /// The texts that aren't in what was read, one after the other.
     pub(super) text: String,
+    /// Texts that others have too, in the place of what was read: those of objects that are alike are there once.
+    pub(super) shared: Option<Arc<str>>,
 }
 
 /// A node. After a list come its items, after a map its entries: of each the name (a text), then the value.
@@ -26,7 +30,7 @@ pub(super) enum Node {
     Bool(bool),
     /// Which of the numbers.
     Number(u32),
-    /// Where a text begins in what was read, and its length.
+    /// Where a text begins in what was read, or among the shared ones, and its length.
     Text(u32, u32),
     /// The same of a text of the tape's own.
     Own(u32, u32),
@@ -34,15 +38,31 @@ pub(super) enum Node {
     List(u32, u32),
     /// How many entries, and how many nodes they are together.
     Map(u32, u32),
+    /// The same as what stands there, before it: where it begins, and how many nodes it is.
+    Again(u32, u32),
 }
 
 /// Where a text stands in its tape.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place(u32, u32);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place(Among, u32, u32);
+
+/// Among which of a tape's texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Among {
+    Shared,
+    Own,
+}
+
+impl Place {
+    /// Where a text begins among those that a tape shares with others, and its length.
+    pub fn shared(start: usize, length: usize) -> Self {
+        Self(Among::Shared, narrow(start), narrow(length))
+    }
+}
 
 /// A JSON value on a [`Tape`]. Entries of a map keep the order in which they were written; each name occurs once, as an API server
 /// writes it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Tree<'t> {
     /// Its own node, and all that is in it.
     nodes: &'t [Node],
@@ -55,6 +75,7 @@ struct On<'t> {
     source: &'t str,
     text: &'t str,
     numbers: &'t [Number],
+    nodes: &'t [Node],
 }
 
 /// What a [`Tree`] is.
@@ -91,66 +112,135 @@ pub struct Entries<'t> {
 }
 
 impl Tape {
-    /// The value, of what was made from a value.
+    /// The value, of what was made from a value, or shares texts.
     pub fn tree(&self) -> Tree<'_> {
-        self.tree_of("")
+        self.tree_of(self.shared.as_deref().unwrap_or_default())
     }
 
     /// The value, of what was read from this.
     pub fn tree_of<'t>(&'t self, source: &'t str) -> Tree<'t> {
-        let Self { nodes, numbers, text } = self;
-        Tree { nodes, on: On { source, text, numbers } }
+        let Self { nodes, numbers, text, .. } = self;
+        Tree { nodes, on: On { source, text, numbers, nodes } }
     }
 
-    /// Where a text of the tape's own stands that is below these names.
+    /// Where a text stands that is below these names.
     pub(super) fn find_text(&self, names: &[&str]) -> Option<Place> {
         match self.tree().at(names)?.nodes.first()? {
-            Node::Own(start, length) => Some(Place(*start, *length)),
+            Node::Own(start, length) => Some(Place(Among::Own, *start, *length)),
+            Node::Text(start, length) => Some(Place(Among::Shared, *start, *length)),
             _ => None,
         }
     }
 
     /// What stands there.
-    pub(super) fn text_at(&self, Place(start, length): Place) -> &str {
-        self.text.get(start as usize..(start + length) as usize).unwrap_or_default()
+    pub(super) fn text_at(&self, Place(among, start, length): Place) -> &str {
+        let text = match among {
+            Among::Own => &self.text,
+            Among::Shared => self.shared.as_deref().unwrap_or_default(),
+        };
+        text.get(start as usize..(start + length) as usize).unwrap_or_default()
     }
 
-    /// The same with other values at some places, as far as something is there.
-    pub(super) fn with(&self, others: &[(&[&str], &Value)]) -> Self {
-        let mut tape =
-            Self { nodes: Vec::with_capacity(self.nodes.len()), numbers: Vec::new(), text: String::with_capacity(self.text.len()) };
-        tape.copy(self.tree(), others);
-        tape
+    /// The same with other values at some places: where something is, or (`make`, of one place) wherever only maps are above it. Of a
+    /// tape that was made from a value, and so has its names in order. And whether it has the shape that it had: texts where texts were,
+    /// maps of the same names.
+    pub(super) fn with(&self, others: &[(&[&str], &Value)], make: bool) -> (Self, bool) {
+        let (mut nodes, mut text) = (self.nodes.len(), 0);
+        for (path, value) in others {
+            let (more, length) = room(value);
+            nodes += more;
+            text += length;
+            if make {
+                // The names that may be missing, and the maps that they are in.
+                nodes += 2 * path.len();
+                text += path.iter().map(|name| name.len()).sum::<usize>();
+            }
+        }
+        let mut tape = Self::with_room(nodes, self.text.len() + text);
+        tape.text.push_str(&self.text);
+        tape.numbers.clone_from(&self.numbers);
+        tape.shared.clone_from(&self.shared);
+        let has_shape = tape.copy(self.tree(), others, make);
+        (tape, has_shape)
     }
 
-    fn copy(&mut self, tree: Tree<'_>, others: &[(&[&str], &Value)]) {
+    /// Copies a value of a tape whose texts and numbers this one has too.
+    fn copy(&mut self, tree: Tree<'_>, others: &[(&[&str], &Value)], make: bool) -> bool {
         if let Some((_, value)) = others.iter().find(|(path, _)| path.is_empty()) {
-            return self.add(value);
+            return self.put(tree, value);
         }
-        match tree.shape() {
-            Shape::Null => self.nodes.push(Node::Null),
-            Shape::Bool(value) => self.nodes.push(Node::Bool(value)),
-            Shape::Number(number) => self.number(number.clone()),
-            Shape::Text(text) => self.own(text),
-            Shape::List(items) => {
-                let (start, count) = (self.open(), items.len());
-                items.for_each(|item| self.copy(item, &[]));
-                self.close_list(start, count);
+        let (false, Shape::Map(mut entries)) = (others.is_empty(), tree.shape()) else {
+            self.nodes.extend_from_slice(tree.nodes);
+            return true;
+        };
+        let mut missing: Vec<(&str, &[&str], &Value)> = Vec::new();
+        if make {
+            let named = others.iter().filter_map(|(path, value)| path.split_first().map(|(name, rest)| (*name, rest, *value)));
+            missing.extend(named.filter(|(name, ..)| entries.clone().all(|(other, _)| other != *name)));
+        }
+        let mut has_shape = missing.is_empty();
+        let (start, count) = (self.open(), entries.len() + missing.len());
+        let mut missing = missing.into_iter().peekable();
+        loop {
+            let name_node = entries.nodes.first().copied();
+            let next = entries.next();
+            while let Some((name, rest, value)) = missing.next_if(|(name, ..)| next.is_none_or(|(next, _)| *name < next)) {
+                self.own(name);
+                self.add(
+                    &rest.iter().rev().fold(value.clone(), |value, name| Value::Object(Map::from_iter([((*name).to_owned(), value)]))),
+                );
             }
-            Shape::Map(entries) => {
-                let (start, count) = (self.open(), entries.len());
-                for (name, value) in entries {
-                    self.own(name);
-                    if others.is_empty() {
-                        self.copy(value, &[]);
-                    } else {
-                        let below = others.iter().filter_map(|(path, other)| Some((path.strip_prefix(&[name])?, *other)));
-                        self.copy(value, &below.collect::<Vec<_>>());
-                    }
+            let (Some(node), Some((name, value))) = (name_node, next) else { break };
+            self.nodes.push(node);
+            let below = others.iter().filter_map(|(path, other)| Some((path.strip_prefix(&[name])?, *other)));
+            let below: Vec<_> = below.collect();
+            has_shape &= self.copy(value, &below, make);
+        }
+        self.close_map(start, count);
+        has_shape
+    }
+
+    /// Adds a value in the place of one of a tape whose texts this one has too; whether it has the same shape. Names that were there
+    /// are there once.
+    fn put(&mut self, before: Tree<'_>, value: &Value) -> bool {
+        match (before.shape(), value) {
+            (Shape::Map(names), Value::Object(map)) if names.len() == map.len() && names.map(|(name, _)| name).eq(map.keys()) => {
+                let (start, mut rest, mut has_shape) = (self.open(), names, true);
+                for value in map.values() {
+                    self.nodes.extend(rest.nodes.first());
+                    has_shape &= rest.next().is_some_and(|(_, before)| self.put(before, value));
                 }
-                self.close_map(start, count);
+                self.close_map(start, map.len());
+                has_shape
+            }
+            (before, value) => {
+                self.add(value);
+                matches!((before, value), (Shape::Text(_), Value::String(_)))
             }
         }
+    }
+
+    /// An empty one, with room for so many nodes and bytes of text.
+    fn with_room(nodes: usize, text: usize) -> Self {
+        Self { nodes: Vec::with_capacity(nodes), text: String::with_capacity(text), ..Self::default() }
+    }
+
+    /// An empty one that shares these texts, with room for so many nodes and bytes of others.
+    pub fn sharing(texts: &Arc<str>, nodes: usize, text: usize) -> Self {
+        Self { shared: Some(Arc::clone(texts)), ..Self::with_room(nodes, text) }
+    }
+
+    /// The same value, with all its texts to be shared by what is made of it.
+    pub(super) fn to_share(&self) -> Self {
+        let mut tape = Self::default();
+        tape.add(&self.tree().to_value());
+        for node in &mut tape.nodes {
+            if let Node::Own(start, length) = *node {
+                *node = Node::Text(start, length);
+            }
+        }
+        tape.shared = Some(std::mem::take(&mut tape.text).into());
+        tape
     }
 
     /// Without the room that it might still grow into: for one that is kept.
@@ -162,29 +252,71 @@ impl Tape {
         self
     }
 
-    pub(super) fn own(&mut self, text: &str) {
-        let start = narrow(self.text.len());
-        self.text.push_str(text);
-        self.nodes.push(Node::Own(start, narrow(text.len())));
+    /// Adds a text.
+    pub fn own(&mut self, text: &str) {
+        let place = self.keep(text);
+        self.text_of(place);
     }
 
-    pub(super) fn number(&mut self, number: Number) {
+    /// Adds a number.
+    pub fn number(&mut self, number: Number) {
         self.nodes.push(Node::Number(narrow(self.numbers.len())));
         self.numbers.push(number);
     }
 
     /// Begins a list or a map; what is added until [`Self::close_list`] or [`Self::close_map`] is in it.
-    pub(super) fn open(&mut self) -> usize {
+    pub fn open(&mut self) -> usize {
         self.nodes.push(Node::Null);
         self.nodes.len()
     }
 
-    pub(super) fn close_list(&mut self, start: usize, items: usize) {
+    /// Ends the list that began there.
+    pub fn close_list(&mut self, start: usize, items: usize) {
         self.nodes[start - 1] = Node::List(narrow(items), narrow(self.nodes.len() - start));
     }
 
-    pub(super) fn close_map(&mut self, start: usize, entries: usize) {
+    /// Ends the map that began there.
+    pub fn close_map(&mut self, start: usize, entries: usize) {
         self.nodes[start - 1] = Node::Map(narrow(entries), narrow(self.nodes.len() - start));
+    }
+
+    /// Adds `null`.
+    pub fn null(&mut self) {
+        self.nodes.push(Node::Null);
+    }
+
+    /// Adds `true` or `false`.
+    pub fn bool(&mut self, value: bool) {
+        self.nodes.push(Node::Bool(value));
+    }
+
+    /// Adds a text that stands among the tape's already.
+    pub fn text_of(&mut self, Place(among, start, length): Place) {
+        self.nodes.push(match among {
+            Among::Own => Node::Own(start, length),
+            Among::Shared => Node::Text(start, length),
+        });
+    }
+
+    /// Keeps a text, for [`Self::text_of`].
+    pub fn keep(&mut self, text: &str) -> Place {
+        let start = narrow(self.text.len());
+        self.text.push_str(text);
+        Place(Among::Own, start, narrow(text.len()))
+    }
+
+    pub(super) fn end_of_text(&self) -> u32 {
+        narrow(self.text.len())
+    }
+
+    /// How many nodes there are: where the next value begins.
+    pub fn end(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Adds a value again that was added between two ends.
+    pub fn again(&mut self, nodes: &Range<usize>) {
+        self.nodes.push(Node::Again(narrow(nodes.start), narrow(nodes.len())));
     }
 
     fn add(&mut self, value: &Value) {
@@ -212,6 +344,17 @@ impl Tape {
     }
 }
 
+/// How many nodes a value is at most, and how long its texts are together.
+fn room(value: &Value) -> (usize, usize) {
+    let add = |(nodes, text): (usize, usize), (more, length): (usize, usize)| (nodes + more, text + length);
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => (1, 0),
+        Value::String(text) => (1, text.len()),
+        Value::Array(items) => items.iter().map(room).fold((1, 0), add),
+        Value::Object(entries) => entries.iter().map(|(name, value)| add(room(value), (1, name.len()))).fold((1, 0), add),
+    }
+}
+
 /// Nothing that a server or a stack has is anywhere near so large: a source is held to it, and nodes and texts are fewer than its
 /// bytes.
 pub(super) fn narrow(length: usize) -> u32 {
@@ -220,8 +363,8 @@ pub(super) fn narrow(length: usize) -> u32 {
 
 impl From<&Value> for Tape {
     fn from(value: &Value) -> Self {
-        // What most objects need, so that it rarely grows.
-        let mut tape = Self { nodes: Vec::with_capacity(192), numbers: Vec::new(), text: String::with_capacity(3 << 10) };
+        let (nodes, text) = room(value);
+        let mut tape = Self::with_room(nodes, text);
         tape.add(value);
         tape
     }
@@ -232,7 +375,8 @@ impl<'t> Tree<'t> {
     pub fn shape(self) -> Shape<'t> {
         let Some((first, rest)) = self.nodes.split_first() else { return Shape::Null };
         match first {
-            Node::Null => Shape::Null,
+            // What stands for another is never taken out itself.
+            Node::Null | Node::Again(..) => Shape::Null,
             Node::Bool(value) => Shape::Bool(*value),
             Node::Number(which) => self.on.numbers.get(*which as usize).map_or(Shape::Null, Shape::Number),
             Node::Text(..) | Node::Own(..) => Shape::Text(self.text().unwrap_or_default()),
@@ -322,6 +466,10 @@ impl<'t> Tree<'t> {
             _ => 1,
         };
         let (own, rest) = nodes.split_at_checked(length)?;
+        let own = match own {
+            [Node::Again(start, length)] => on.nodes.get(*start as usize..(*start + *length) as usize)?,
+            own => own,
+        };
         Some((Self { nodes: own, on }, rest))
     }
 }
