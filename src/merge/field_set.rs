@@ -82,6 +82,12 @@ impl FieldSet {
         Value::Object(map)
     }
 
+    /// Whether its own order, in which the server writes it down, is also that of its names as text: `k:{"port":80}` comes before
+    /// `k:{"port":443}`, and as text after it.
+    pub fn is_in_order_of_names(&self) -> bool {
+        self.below.keys().map(print_element).is_sorted() && self.below.values().all(|node| node.set.is_in_order_of_names())
+    }
+
     /// Whether it has no members.
     pub fn is_empty(&self) -> bool {
         self.below.is_empty()
@@ -410,6 +416,17 @@ impl Formatter for AsGo {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn numbers_have_another_order_as_text() {
+        let of = |ports: [u16; 2]| {
+            let ports: Map<String, Value> =
+                ports.map(|port| (format!(r#"k:{{"port":{port},"protocol":"TCP"}}"#), json!({}))).into_iter().collect();
+            FieldSet::parse(&json!({"f:spec": {"f:ports": ports}, "f:a": {}})).unwrap()
+        };
+        assert!(of([80, 81]).is_in_order_of_names() && FieldSet::EMPTY.is_in_order_of_names());
+        assert!(!of([80, 443]).is_in_order_of_names());
+    }
 
     #[test]
     fn numbers_are_written_as_go_does() {

@@ -8,7 +8,6 @@
 
 mod cases;
 mod custom;
-mod differences;
 mod generate;
 mod model;
 mod sequences;

@@ -40,8 +40,10 @@ pub struct Unseen {
     no_phase: bool,
     /// A field that only the stored version has: a write in another version loses it.
     wider: bool,
-    /// It was scaled last.
-    scaled: bool,
+    /// Of a custom kind, the defaults of a struct that a scale has made: they aren't stored, and every read has them.
+    defaults: bool,
+    /// Of a built-in kind, who owns what, in the order of names as text: so a scale writes it, and nobody else.
+    as_text: bool,
 }
 
 impl Unseen {
@@ -53,7 +55,18 @@ impl Unseen {
             nulls: if holds_all { nulls(of, stored) } else { BTreeSet::new() },
             no_phase: case.kind == "PersistentVolumeClaim" && live.is_none(),
             wider: case.is_stored_so() && !stored["spec"]["inner"]["extra"].is_null(),
-            scaled: false,
+            defaults: false,
+            as_text: false,
+        }
+    }
+
+    /// After a scale that was written: what was worked out, and what a read has.
+    fn after_scale(case: &Case, of: TypeRef<'_>, live: &Value, worked_out: &Value, read: &Value) -> Self {
+        let is_custom = case.template.is_none();
+        Self {
+            defaults: is_custom && !merge::diff(&normal(worked_out), &normal(read)).is_empty(),
+            as_text: !is_custom && managers(read, false).iter().any(|(_, _, fields)| !fields.is_in_order_of_names()),
+            ..Self::after(case, of, Some(live), read, false)
         }
     }
 
@@ -62,7 +75,12 @@ impl Unseen {
         let empty_metadata = case.is_stored_so() && has_empty_metadata(object);
         let nulls = if case.is_stored_so() { nulls(of, object) } else { BTreeSet::new() };
         let loses_null = !self.nulls.is_subset(&nulls);
-        self.no_phase || loses_null || (self.empty_metadata && !empty_metadata) || (self.wider && !case.is_stored_so())
+        self.defaults
+            || self.as_text
+            || self.no_phase
+            || loses_null
+            || (self.empty_metadata && !empty_metadata)
+            || (self.wider && !case.is_stored_so())
     }
 }
 
@@ -255,7 +273,6 @@ impl Subject<'_> {
                 same_managers(&merged.object, &answer.body, !unchanged)?;
                 in_order(&answer.body)?;
                 let unseen = self.unseen.differs_from(&self.case, of, &merged.object);
-                let after = if self.unseen.scaled { " after a scale" } else { "" };
                 if !unchanged {
                     self.unseen = Unseen::after(&self.case, of, live.as_ref(), &merged.object, true);
                 }
@@ -264,7 +281,7 @@ impl Subject<'_> {
                 }
                 if merged.is_unchanged() && !unchanged && !unseen {
                     let server = live.as_ref().map(|live| merge::diff(live, &answer.body));
-                    return Err(format!("written{after}, where nothing was to be written\n{server:?}"));
+                    return Err(format!("written, where nothing was to be written\n{server:?}"));
                 }
                 if unchanged && merged.owners_changed {
                     return Err(format!("nothing written, where owners were to change\n{}", changes(live.as_ref(), &merged)));
@@ -404,7 +421,13 @@ impl Subject<'_> {
         };
         self.without_made(&mut new, requested);
         let asked = match (write, &live) {
-            (Write::Put { changes, .. } | Write::Merge(changes) | Write::JsonPatch(changes), Some(live)) => merge_patch(live, changes),
+            (Write::Put { changes, .. } | Write::Merge(changes), Some(live)) => merge_patch(live, changes),
+            // Metadata is not in what was sent.
+            (Write::JsonPatch(changes), Some(live)) => {
+                let mut asked = merge_patch(live, changes);
+                asked["metadata"] = live["metadata"].clone();
+                asked
+            }
             (Write::Put { changes, .. }, None) | (Write::Strategic(changes), _) => changes.clone(),
             _ => Value::Null,
         };
@@ -483,10 +506,10 @@ impl Subject<'_> {
         }
         let now = self.server.send(Method::GET, &self.path(""), Content::Json, &Value::Null).await.body;
         self.live = Some(now.clone());
-        if version(&live) != version(&now) {
-            self.unseen = Unseen { scaled: true, ..Unseen::after(&self.case, of, Some(&live), &now, false) };
-        }
         let predicted = predicted.map_err(|error| format!("scaled, where the function says {error}"))?;
+        if version(&live) != version(&now) {
+            self.unseen = Unseen::after_scale(&self.case, of, &live, &predicted.object, &now);
+        }
         same("replicas", field.get(&predicted.object), field.get(&now))?;
         same_managers(&predicted.object, &now, true)?;
         Ok(Went::Scaled)

@@ -6,7 +6,6 @@ use futures::StreamExt as _;
 
 use crate::cases::{self, Case};
 use crate::custom;
-use crate::differences::KNOWN;
 use crate::generate::{self, Random};
 use crate::model::{Subject, Unseen, Went};
 use crate::server::{NAMESPACES, Server};
@@ -38,7 +37,6 @@ pub struct Failure {
 /// How a sequence went.
 pub struct Course {
     pub went: Vec<Went>,
-    pub known: Vec<&'static str>,
     pub failure: Option<Failure>,
     pub predictions: usize,
     pub missed: Vec<String>,
@@ -64,20 +62,17 @@ impl Sequence {
             predictions: 0,
             missed: Vec::new(),
         };
-        let (mut went, mut known, mut failure) = (Vec::new(), Vec::new(), None);
+        let (mut went, mut failure) = (Vec::new(), None);
         for (index, step) in self.steps.iter().enumerate() {
             match subject.step(step).await {
                 Ok(how) => went.push(how),
                 Err(how) => {
-                    let Some(difference) = KNOWN.iter().find(|known| (known.is)(&self.case, step, &how)) else {
-                        failure = Some(Failure { step: index, how });
-                        break;
-                    };
-                    known.push(difference.name);
+                    failure = Some(Failure { step: index, how });
+                    break;
                 }
             }
         }
-        Course { went, known, failure, predictions: subject.predictions, missed: subject.missed }
+        Course { went, failure, predictions: subject.predictions, missed: subject.missed }
     }
 }
 
@@ -107,12 +102,11 @@ pub async fn all(server: &Server) -> Result<(), String> {
         let outcome = sequence.run(server, &format!("s{seed}")).await;
         (sequence, outcome)
     });
-    let (mut counts, mut explained, mut failures, mut steps) =
-        (BTreeMap::<Went, usize>::new(), BTreeMap::<&str, (usize, u64)>::new(), Vec::new(), 0);
+    let (mut counts, mut failures, mut steps) = (BTreeMap::<Went, usize>::new(), Vec::new(), 0);
     let mut runs = std::pin::pin!(runs.buffer_unordered(AT_ONCE));
     let (mut predictions, mut missed) = (0, BTreeMap::<String, (usize, String)>::new());
     while let Some((sequence, course)) = runs.next().await {
-        let Course { went, known, failure, .. } = course;
+        let Course { went, failure, .. } = course;
         predictions += course.predictions;
         for miss in course.missed {
             let key = miss.split(": ").next().unwrap_or_default().to_owned();
@@ -122,12 +116,9 @@ pub async fn all(server: &Server) -> Result<(), String> {
         for how in went {
             *counts.entry(how).or_default() += 1;
         }
-        for name in known {
-            explained.entry(name).or_insert((0, sequence.seed)).0 += 1;
-        }
         failures.extend(failure.map(|failure| (sequence, failure)));
     }
-    eprintln!("{} sequences, {steps} steps: {counts:?}; unexplained: {}", seeds.len(), failures.len());
+    eprintln!("{} sequences, {steps} steps: {counts:?}; other than the function says: {}", seeds.len(), failures.len());
     for (sequence, failure) in failures.iter().take(number("SPAI_ORACLE_SHOWN").map_or(SHOWN, |shown| usize::try_from(shown).unwrap())) {
         eprintln!("{}", shrink::told(server, sequence, failure).await);
     }
@@ -141,10 +132,6 @@ pub async fn all(server: &Server) -> Result<(), String> {
     eprintln!("whole predictions: {predictions}, of which the server stored otherwise: {otherwise}");
     for (times, example) in missed.values() {
         eprintln!("  {times} x {}", example.chars().take(300).collect::<String>());
-    }
-    for known in KNOWN {
-        let (times, seed) = explained.get(known.name).unwrap_or(&(0, 0));
-        eprintln!("explained: {}: {times} times (seed {seed}); {}", known.name, known.reason);
     }
     if otherwise > 0 && failures.is_empty() {
         return Err(format!("{otherwise} of {predictions} objects were stored otherwise than predicted"));

@@ -239,6 +239,35 @@ pub async fn run(server: &Server, trap: &str) -> Outcome {
             is(object.owned("alice")["f:spec"].get("f:replicas").cloned(), None)?;
             is(object.apply("alice", content).await?, Went::Conflict)
         }
+        "a_scale_writes_owners_in_another_order" => {
+            // 80 comes before 443, and as text after it: the stored bytes differ, though no answer tells.
+            let mut object = object("Deployment");
+            let content = deployment(json!({"ports": [{"containerPort": 80}, {"containerPort": 443}]}));
+            object.apply("alice", content.clone()).await?;
+            object.write("bob", Write::Scale(3)).await?;
+            is(object.verdict("alice", &content), Verdict::Unchanged)?;
+            is(object.apply("alice", content.clone()).await?, Went::Applied)?;
+            is(object.apply("alice", content).await?, Went::Nothing)
+        }
+        "a_scale_to_what_stands_there_forgets_times_in_another_order_only" => {
+            for (ports, is_kept) in [([80, 90], true), ([80, 443], false)] {
+                let mut object = Object::new(server, &all, "Deployment", &format!("{name}-{is_kept}"));
+                object.apply("alice", deployment(json!({"ports": [{"containerPort": ports[0]}, {"containerPort": ports[1]}]}))).await?;
+                object.write("bob", Write::Merge(json!({"spec": {"replicas": 3}}))).await?;
+                object.write("bob", Write::Scale(3)).await?;
+                let entries = object.live()["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+                is(entries.iter().find(|entry| entry["manager"] == "bob").map(|entry| entry["time"].is_string()), Some(is_kept))?;
+            }
+            Ok(())
+        }
+        "a_scale_that_makes_the_spec_stores_none_of_its_defaults" => {
+            let mut object = object("Shape");
+            object.apply("alice", json!({"metadata": {"labels": {"a": "1"}}})).await?;
+            object.write("bob", Write::Scale(3)).await?;
+            is(object.live()["spec"].clone(), json!({"replicas": 3, "mode": "auto"}))?;
+            is(object.apply("alice", json!({"metadata": {"labels": {"a": "1"}}})).await?, Went::Applied)?;
+            is(object.apply("alice", json!({"metadata": {"labels": {"a": "1"}}})).await?, Went::Nothing)
+        }
         "equal_values_of_a_new_manager_change_owners_only" => {
             let mut object = object("ConfigMap");
             object.apply("alice", json!({"data": {"a": "1"}})).await?;
@@ -282,6 +311,9 @@ pub const ALL: &[&str] = &[
     "finalizers_are_a_set",
     "selectors_are_owned_whole",
     "scaling_takes_the_replicas_away",
+    "a_scale_writes_owners_in_another_order",
+    "a_scale_to_what_stands_there_forgets_times_in_another_order_only",
+    "a_scale_that_makes_the_spec_stores_none_of_its_defaults",
     "equal_values_of_a_new_manager_change_owners_only",
     "the_eleventh_updater_makes_the_oldest_ancient",
 ];

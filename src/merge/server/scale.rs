@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::managers::{Managers, ManagersError, same_owners};
-use super::update::same_apart_from_managers;
+use super::update::{finish, same_apart_from_managers};
 use super::{Merged, Refused, Writer, apply, update};
 use crate::merge::{FieldSet, set};
 use crate::resource::{FieldPath, GroupKind};
@@ -77,9 +77,14 @@ pub fn scaled(parent: &Value, path: &FieldPath, replicas: i64, force: Option<boo
     let mut object = parent.clone();
     set(&mut object, path, Value::from(replicas));
     let managers = to_parent(Managers::read(parent)?, Managers::read(&after)?, path, version);
+    let is_as_text = by.of.name().is_none() || managers.0.values().all(|entry| entry.fields.is_in_order_of_names());
     managers.write(&mut object);
+    if is_as_text {
+        return Ok(finish(Some(parent), object));
+    }
+    // A scale writes down who owns what in the order of names as text, every other write to a built-in kind in that of a set. The
+    // server compares bytes, so that it writes even if only times differ; and the next write that changes nothing is one too.
     let (values_changed, owners_changed) = (!same_apart_from_managers(parent, &object), !same_owners(parent, &object));
-    // Here the server writes for the sake of times alone.
     Ok(Merged { object, values_changed, owners_changed })
 }
 
