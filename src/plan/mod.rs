@@ -29,7 +29,6 @@ mod refusal;
 mod removal;
 mod rights;
 mod scope;
-mod service;
 mod sieve;
 mod sight;
 mod standing;

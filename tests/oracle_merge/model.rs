@@ -315,11 +315,14 @@ impl Subject<'_> {
     fn predicted(&mut self, live: Option<&Value>, configuration: &Value, by: &Writer<'_>, force: bool, stored: &Value) {
         // Built-in kinds have their defaults from the embedded schema, custom ones from their own.
         let of = spai::schema::built_in(MINORS[1]).kind(&self.case.gvk()).unwrap_or(by.of);
-        let complete = |object: &mut Value| {
-            spai::schema::canonical(object, of);
-            spai::schema::complete(object, of);
+        let predicted = match merge::predict(live, configuration, &Writer { of, ..*by }, force) {
+            Ok(predicted) => predicted,
+            Err(Refused::Malformed(found)) => {
+                self.missed.push(format!("{} {}: {}, stored", self.case.kind, found[0].path, found[0].error));
+                return;
+            }
+            Err(_) => return,
         };
-        let Ok(predicted) = merge::predict(live, configuration, &Writer { of, ..*by }, force, &complete) else { return };
         self.predictions += 1;
         let mut predicted = normal(&predicted.object);
         // What the server makes itself on creation is not predicted; nor is a status that others write.
@@ -342,8 +345,6 @@ impl Subject<'_> {
                         metadata.remove("annotations");
                     }
                 }
-                // It goes with what made it a default (externalIPs), by the Service's own strategy.
-                "Service" => drop(merge::remove(object, &FieldPath::fields(&["spec", "externalTrafficPolicy"]))),
                 "ServiceAccount" => drop(object.as_object_mut().map(|object| object.remove("secrets"))),
                 _ => {}
             }

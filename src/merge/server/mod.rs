@@ -10,6 +10,7 @@ mod predict;
 mod prune;
 mod reset;
 mod scale;
+mod service;
 mod update;
 mod versions;
 mod writer;

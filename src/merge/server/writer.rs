@@ -6,7 +6,7 @@ use super::{Conflicts, ManagersError};
 use crate::merge::FieldSet;
 use crate::merge::typed::TypeErrors;
 use crate::resource::{FieldPath, Object};
-use crate::schema::TypeRef;
+use crate::schema::{Malformed, TypeRef};
 
 /// What an object is in another version of its kind.
 #[derive(Clone, Debug)]
@@ -95,6 +95,9 @@ pub enum Refused {
         /// What is wrong with it.
         errors: TypeErrors,
     },
+    /// Values that their fields can't hold: no amounts, no times (422).
+    #[error("{}", .0.iter().map(|found| format!("{}: {}", found.path, found.error)).collect::<Vec<_>>().join(", "))]
+    Malformed(Vec<Malformed>),
     /// Of a custom kind: merging leaves a null where its type has none (422).
     #[error("`{0}` is null, and its type has no null: what it held has all been taken out")]
     Null(FieldPath),
