@@ -2,6 +2,7 @@
 //! refuses, which pods a namespace takes, what can't change, who may do what; whether an object is ready, and why it isn't.
 
 mod amounts;
+mod classes;
 pub mod immutable;
 pub mod limit_range;
 pub mod pod;
@@ -14,5 +15,6 @@ mod readiness;
 pub mod symptoms;
 
 pub use amounts::Amounts;
+pub use classes::Classes;
 pub use pod::pod_of;
 pub use readiness::{Readiness, readiness};

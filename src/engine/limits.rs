@@ -1,5 +1,5 @@
-//! Reads what binds a plan's objects in their namespaces, for [`crate::plan::Limits`]: two lists, where something changes
-//! that they could bind.
+//! Reads what binds a plan's objects in their namespaces, for [`crate::plan::Limits`]: quotas, limit ranges, and the classes that
+//! decide what of pods they count, each by a list; only where something changes that they could bind.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,28 @@ use crate::resource::{Diagnostic, GroupKind, Object};
 /// So many namespaces are listed at once rather than one by one.
 const LIST_FROM: usize = 6;
 
+/// What gives pods something that is counted.
+const CLASSES: [(&str, &str); 2] = [("node.k8s.io", "RuntimeClass"), ("scheduling.k8s.io", "PriorityClass")];
+
 /// Reads what binds these namespaces.
 pub(super) async fn read(cluster: &Cluster, kinds: &Kinds, namespaces: BTreeSet<String>, parallel: usize) -> Result<Limits, Diagnostic> {
     let namespaces: Vec<String> = namespaces.into_iter().collect();
     let mut limits = Limits { plurals: kinds.iter().map(|kind| (kind.group_kind(), kind.plural.clone())).collect(), ..Limits::default() };
+    if namespaces.is_empty() {
+        return Ok(limits);
+    }
     let reads = ["ResourceQuota", "LimitRange"].map(|kind| list(cluster, kinds, kind, &namespaces, parallel));
-    let [quotas, ranges] = reads;
-    let (quotas, ranges) = tokio::join!(quotas, ranges);
+    let classes = CLASSES.map(|(group, kind)| classes(cluster, kinds, GroupKind::new(group, kind)));
+    let ([quotas, ranges], [runtimes, priorities]) = (reads, classes);
+    let (quotas, ranges, runtimes, priorities) = tokio::join!(quotas, ranges, runtimes, priorities);
+    for ((_, kind), found) in CLASSES.into_iter().zip([runtimes?, priorities?]) {
+        match found {
+            Ok(objects) => limits.classes.extend(objects),
+            Err(why) => {
+                limits.unread_classes.insert(kind.to_owned(), why);
+            }
+        }
+    }
     for (found, into) in [(quotas?, &mut limits.quotas), (ranges?, &mut limits.ranges)] {
         for (namespace, objects) in found {
             match objects {
@@ -30,6 +45,16 @@ pub(super) async fn read(cluster: &Cluster, kinds: &Kinds, namespaces: BTreeSet<
         }
     }
     Ok(limits)
+}
+
+/// All classes of a kind, or why they may not be read.
+async fn classes(cluster: &Cluster, kinds: &Kinds, kind: GroupKind) -> Result<Result<Vec<Object>, String>, Diagnostic> {
+    let Some(kind) = kinds.get(&kind) else { return Ok(Ok(Vec::new())) };
+    match cluster.list(kind, None).await {
+        Ok(objects) => Ok(Ok(objects)),
+        Err(ClusterError::Forbidden { message }) => Ok(Err(message)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 type Found = Vec<(String, Result<Vec<Object>, String>)>;

@@ -137,8 +137,10 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
     let plurals = kinds.iter().map(|kind| (kind.group_kind(), kind.plural.clone())).collect();
     let needed = if request.asking == Asking::Nothing { Rights::default() } else { planner.rights_needed(&plurals) };
     let parallel = request.parallel_reads();
-    let (limits, missing) =
-        tokio::join!(limits::read(cluster, &kinds, planner.bound_namespaces(), parallel), rights::missing(cluster, needed, parallel));
+    let (limits, missing) = tokio::join!(
+        Box::pin(limits::read(cluster, &kinds, planner.bound_namespaces(), parallel)),
+        rights::missing(cluster, needed, parallel)
+    );
     planner.limits(limits?);
     planner.missing_rights(missing);
     let plan = planner.finish();

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking; lints know only test functions as tests")]
 
+mod classes;
 mod ground;
 mod immutable;
 mod limit_range;

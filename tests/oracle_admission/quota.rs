@@ -12,8 +12,12 @@ const PODS: u64 = 40;
 
 /// A quota whose controller has counted it.
 async fn quota(ground: &Ground, namespace: &Object, spec: Value) -> Quota {
+    quota_named(ground, namespace, "q", spec).await
+}
+
+pub async fn quota_named(ground: &Ground, namespace: &Object, name: &str, spec: Value) -> Quota {
     let wanted = object(
-        json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": namespace.name()}, "spec": spec}),
+        json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name, "namespace": namespace.name()}, "spec": spec}),
     );
     ground.make(&wanted).await;
     let key = wanted.key();

@@ -66,6 +66,11 @@ impl Quota {
         !self.watched(counted).is_empty() && self.scopes.iter().all(|scope| scope.takes(counted))
     }
 
+    /// Whether the priority class of pods decides which of them it is about.
+    pub fn goes_by_priority(&self) -> bool {
+        self.scopes.iter().any(Scope::is_of_priority)
+    }
+
     /// What making the object adds to it, or changing it from what it was. Nothing where it isn't about it.
     ///
     /// # Errors

@@ -26,6 +26,11 @@ impl Scope {
         plain.chain(selected).collect()
     }
 
+    /// Whether it selects by the pods' priority class.
+    pub(super) fn is_of_priority(&self) -> bool {
+        self.name == "PriorityClass"
+    }
+
     /// Whether it takes the object. Only pods and claims have scopes: a quota with any is about nothing else.
     pub(super) fn takes(&self, counted: Counted<'_>) -> bool {
         let object = counted.object;

@@ -41,11 +41,13 @@ fn rank(here: &Here<'_>, change: &Change) -> u8 {
         _ if change.key.kind == "ResourceQuota" => 0,
         Action::Delete => 1,
         _ => {
-            let total = |object: Option<&Object>, pods: u64| object.map(|object| Use::of(here, object, pods).total()).unwrap_or_default();
+            let total = |object: Option<&Object>, pods: u64, wave: Option<usize>| {
+                object.map(|object| Use::of(here, object, pods, wave).total()).unwrap_or_default()
+            };
             let after = after(change);
             let pods = after.map_or(0, |after| copies::wanted(after, change.live.as_ref()));
-            let now = total(change.live.as_ref(), change.live.as_ref().map_or(0, copies::running));
-            let grows = total(after, pods).iter().any(|(name, amount)| now.get(name).is_none_or(|held| amount > held));
+            let now = total(change.live.as_ref(), change.live.as_ref().map_or(0, copies::running), None);
+            let grows = total(after, pods, Some(change.wave)).iter().any(|(name, amount)| now.get(name).is_none_or(|held| amount > held));
             if grows { 3 } else { 2 }
         }
     }
@@ -61,12 +63,14 @@ struct Use {
 }
 
 impl Use {
-    fn of(here: &Here<'_>, object: &Object, pods: u64) -> Self {
-        let mut pod = if object.kind() == "Pod" { None } else { pod_of(object) };
-        if let Some(pod) = &mut pod {
-            complete(here, pod);
+    /// Of an object as the plan makes it in this wave; None: as it is.
+    fn of(here: &Here<'_>, object: &Object, pods: u64, wave: Option<usize>) -> Self {
+        let mut pod = pod_of(object);
+        // A pod that the server has seen is complete.
+        if let Some(pod) = pod.as_mut().filter(|pod| pod.uid().is_none()) {
+            complete(here, pod, wave);
         }
-        let object = if object.kind() == "Pod" { pod_of(object).unwrap_or_else(|| object.clone()) } else { object.clone() };
+        let (object, pod) = if object.kind() == "Pod" { (pod.unwrap_or_else(|| object.clone()), None) } else { (object.clone(), pod) };
         Self { plural: here.plural(&object), object, pod, pods }
     }
 
@@ -118,7 +122,7 @@ impl<'h, 'p> Ledger<'h, 'p> {
         let mut ledger = Self { here, accounts: BTreeMap::new(), present: BTreeMap::new(), passing: Vec::new() };
         let live = here.changes.iter().filter_map(|change| change.live.as_ref()).chain(here.standing.iter().copied());
         for object in live {
-            ledger.present.insert(object.key(), Use::of(here, object, copies::running(object)));
+            ledger.present.insert(object.key(), Use::of(here, object, copies::running(object), None));
         }
         for object in &here.quotas {
             let account = Account { quota: Quota::of(object).settled(), by: None, passed: false };
@@ -157,7 +161,7 @@ impl<'h, 'p> Ledger<'h, 'p> {
             return;
         };
         let pods = copies::wanted(after, change.live.as_ref());
-        let now = Use::of(self.here, after, pods);
+        let now = Use::of(self.here, after, pods, Some(change.wave));
         let fits = self.fits(change, before.as_ref(), &now, findings);
         if fits {
             self.rolls_out(change, after, before.as_ref(), &now, findings);

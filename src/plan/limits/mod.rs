@@ -12,6 +12,10 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
+use crate::admission::Classes;
+use crate::admission::quota::Quota;
 use crate::resource::{Diagnostic, Diagnostics, FieldPath, GroupKind, Object, ObjectKey};
 
 use super::case::{Case, Decision};
@@ -24,6 +28,10 @@ pub struct Limits {
     pub quotas: Vec<Object>,
     /// Every LimitRange of them.
     pub ranges: Vec<Object>,
+    /// Every RuntimeClass and PriorityClass: they give pods what quotas count, and go by.
+    pub classes: Vec<Object>,
+    /// Which of these kinds couldn't be read, and why.
+    pub unread_classes: BTreeMap<String, String>,
     /// How the cluster calls the resources of a kind, where a rule doesn't tell: `count/things.example.com`.
     pub plurals: BTreeMap<GroupKind, String>,
     /// Namespaces that couldn't be looked into, and why.
@@ -76,6 +84,7 @@ pub(super) fn check(scene: Scene<'_>) -> Diagnostics {
         );
     }
     for here in scene.namespaces() {
+        here.tell_unread_classes(&mut findings);
         // What is refused for itself is not counted: it says so once.
         let refused = pods::check(&here, &mut findings);
         ledger::check(&here, &refused, &mut findings);
@@ -94,7 +103,9 @@ struct Here<'p> {
     standing: Vec<&'p Object>,
     quotas: Vec<&'p Object>,
     ranges: Vec<&'p Object>,
-    plurals: &'p BTreeMap<GroupKind, String>,
+    limits: &'p Limits,
+    /// What the plan makes of RuntimeClasses and PriorityClasses.
+    classes: Vec<&'p Change>,
     server: u32,
 }
 
@@ -113,6 +124,7 @@ impl<'p> Scene<'p> {
         let (mut quotas, mut ranges) = (inside(&self.limits.quotas), inside(&self.limits.ranges));
         let still: BTreeMap<ObjectKey, &Object> =
             self.standing.iter().filter(|object| object.namespace().is_none()).map(|object| (object.key(), object)).collect();
+        let classes: Vec<&Change> = made.values().copied().filter(|change| is_class(&change.key)).collect();
         let one = |(name, changes): (&'p str, Vec<&'p Change>)| {
             let key = super::planner::namespace_key(name);
             let own = made.get(&key);
@@ -128,7 +140,8 @@ impl<'p> Scene<'p> {
                 standing: standing.remove(name).unwrap_or_default(),
                 quotas: quotas.remove(name).unwrap_or_default(),
                 ranges: ranges.remove(name).unwrap_or_default(),
-                plurals: &self.limits.plurals,
+                limits: self.limits,
+                classes: classes.clone(),
                 server: self.server,
             }
         };
@@ -146,11 +159,49 @@ fn inside(objects: &[Object]) -> BTreeMap<&str, Vec<&Object>> {
     by_namespace
 }
 
+fn is_class(key: &ObjectKey) -> bool {
+    matches!((key.group.as_str(), key.kind.as_str()), ("node.k8s.io", "RuntimeClass") | ("scheduling.k8s.io", "PriorityClass"))
+}
+
 impl Here<'_> {
+    /// The classes that pods find which are made in this wave; None: as things are. Pods are made after what they come of, so that
+    /// a class of the same wave is there before them.
+    fn classes(&self, wave: Option<usize>) -> Classes {
+        let changed: Vec<&&Change> = self.classes.iter().filter(|change| wave.is_some_and(|wave| change.wave <= wave)).collect();
+        let stays = |object: &&Object| !changed.iter().any(|change| change.key == object.key());
+        let others = self.limits.classes.iter().filter(stays);
+        Classes::of(others.chain(changed.iter().filter_map(|change| pods::after(change))))
+    }
+
+    /// What can't be known of the plan's pods, since their classes can't be read.
+    fn tell_unread_classes(&self, findings: &mut Diagnostics) {
+        if self.limits.unread_classes.is_empty() {
+            return;
+        }
+        let specs: Vec<&Value> = (self.changes.iter().filter(|change| brings_pods(change)))
+            .filter_map(|change| pods::after(change)?.pod_template())
+            .map(|template| &template["spec"])
+            .collect();
+        let quotas: Vec<Quota> = pods::quotas(self).collect();
+        for (kind, why) in &self.limits.unread_classes {
+            let matters = match kind.as_str() {
+                "RuntimeClass" => !quotas.is_empty() && specs.iter().any(|spec| spec["runtimeClassName"].is_string()),
+                _ => quotas.iter().any(Quota::goes_by_priority) && specs.iter().any(|spec| !spec["priorityClassName"].is_string()),
+            };
+            if matters {
+                let text = format!("what a {kind} gives the pods of {} can't be read: {why}", self.name);
+                findings.push(
+                    Diagnostic::warning("plan::limits_unread", text)
+                        .help("whether they fit in its quotas is not certain; give the right to list runtimeclasses and priorityclasses"),
+                );
+            }
+        }
+    }
+
     /// The name of an object's resource.
     fn plural(&self, object: &Object) -> String {
         let kind = object.gvk().group_kind();
-        self.plurals.get(&kind).cloned().unwrap_or_else(|| plural(&kind.kind))
+        self.limits.plurals.get(&kind).cloned().unwrap_or_else(|| plural(&kind.kind))
     }
 }
 

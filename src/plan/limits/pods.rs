@@ -47,7 +47,7 @@ fn at(finding: Diagnostic, change: &Change, path: &[&str]) -> Diagnostic {
 
 fn pods(here: &Here<'_>, change: &Change, after: &Object) -> Option<Diagnostic> {
     let mut pod = pod_of(after)?;
-    complete(here, &mut pod);
+    complete(here, &mut pod, Some(change.wave));
     // A pod itself is asked about by its dry-run, unless that couldn't see its namespace.
     if after.kind() == "Pod" && !here.is_new {
         return None;
@@ -62,8 +62,9 @@ fn pods(here: &Here<'_>, change: &Change, after: &Object) -> Option<Diagnostic> 
     Some(if later { Diagnostic { severity: crate::resource::Severity::Warning, ..found } } else { found })
 }
 
-/// What the limit ranges give it.
-pub(super) fn complete(here: &Here<'_>, pod: &mut Object) {
+/// What its classes give a pod that is made in this wave (None: that was made before), and then the limit ranges.
+pub(super) fn complete(here: &Here<'_>, pod: &mut Object, wave: Option<usize>) {
+    here.classes(wave).complete(pod);
     for range in ranges(here) {
         range.complete(pod);
     }
@@ -149,7 +150,7 @@ fn ranges<'h>(here: &'h Here<'_>) -> impl Iterator<Item = LimitRange> + 'h {
 }
 
 /// The quotas that hold then.
-fn quotas<'h>(here: &'h Here<'_>) -> impl Iterator<Item = Quota> + 'h {
+pub(super) fn quotas<'h>(here: &'h Here<'_>) -> impl Iterator<Item = Quota> + 'h {
     planned(here, "ResourceQuota", &here.quotas).map(Quota::of)
 }
 

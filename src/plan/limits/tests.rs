@@ -71,8 +71,11 @@ fn create(wave: usize, object: Object) -> Change {
 }
 
 fn told(changes: &[Change], standing: &[Object], quotas: Vec<Object>) -> Vec<String> {
-    let limits = Limits { quotas, ..Limits::default() };
-    let findings = check(Scene { changes, standing, others: &BTreeMap::new(), limits: &limits, server: 36 });
+    told_by(changes, standing, &Limits { quotas, ..Limits::default() })
+}
+
+fn told_by(changes: &[Change], standing: &[Object], limits: &Limits) -> Vec<String> {
+    let findings = check(Scene { changes, standing, others: &BTreeMap::new(), limits, server: 36 });
     findings.0.into_iter().map(|finding| format!("{}: {}", finding.code, finding.message)).collect()
 }
 
@@ -217,4 +220,65 @@ fn a_change_that_makes_no_pods_is_left_alone() {
     after.set_label("team", "b");
     let labelled = change(Action::Update, 0, Some(before), Some(after));
     assert!(told(&[labelled], &[namespace], Vec::new()).is_empty());
+}
+
+/// An object of no namespace.
+fn class(api_version: &str, kind: &str, name: &str, content: Value) -> Object {
+    let mut value = Value::from(object(api_version, kind, name, content));
+    value["metadata"].as_object_mut().unwrap().remove("namespace");
+    Object::try_from(value).unwrap()
+}
+
+fn heavy(cpu: &str) -> Object {
+    class("node.k8s.io/v1", "RuntimeClass", "heavy", json!({"handler": "h", "overhead": {"podFixed": {"cpu": cpu}}}))
+}
+
+#[test]
+fn the_overhead_of_a_runtime_class_counts_whether_it_is_there_or_comes_along() {
+    let mut web = deployment("a", 2, "r/a", 1);
+    web.value_mut()["spec"]["template"]["spec"]["runtimeClassName"] = "heavy".into();
+    let quotas = vec![quota(json!({"requests.cpu": "2"}), json!({"requests.cpu": "0"}))];
+    let new = create(1, web.clone());
+    let alone = Limits { quotas: quotas.clone(), ..Limits::default() };
+    assert!(told_by(std::slice::from_ref(&new), &[], &alone).is_empty());
+    let words = |used: &str| {
+        [format!(
+            "plan::exceeds_quota: the 2 pods of Deployment ns/a do not fit in ns: exceeded quota: q, requested: requests.cpu={used}, used: requests.cpu=0, limited: requests.cpu=2"
+        )]
+    };
+    let there = Limits { classes: vec![heavy("250m")], ..alone.clone() };
+    assert_eq!(told_by(std::slice::from_ref(&new), &[], &there), words("2500m"));
+    assert_eq!(told_by(&[create(0, heavy("500m")), new.clone()], &[], &alone), words("3"));
+    // What comes after the pods, they don't find.
+    assert!(told_by(&[create(2, heavy("500m")), new.clone()], &[], &alone).is_empty());
+    let lighter = change(Action::Update, 0, Some(heavy("250m")), Some(heavy("0")));
+    assert!(told_by(&[lighter, new.clone()], &[], &there).is_empty());
+    let unread = Limits { unread_classes: [("RuntimeClass".to_owned(), "forbidden".to_owned())].into(), ..alone };
+    assert_eq!(told_by(&[new], &[], &unread), ["plan::limits_unread: what a RuntimeClass gives the pods of ns can't be read: forbidden"]);
+}
+
+#[test]
+fn the_default_priority_decides_which_quotas_count_pods_that_name_none() {
+    let by_class = |operator: &str| {
+        let selector = json!({"matchExpressions": [{"scopeName": "PriorityClass", "operator": operator, "values": if operator == "In" { json!(["usual"]) } else { json!([]) }}]});
+        let hard = json!({"pods": "1"});
+        object(
+            "v1",
+            "ResourceQuota",
+            operator,
+            json!({"spec": {"hard": hard, "scopeSelector": selector}, "status": {"hard": hard, "used": {"pods": "0"}}}),
+        )
+    };
+    let usual = || class("scheduling.k8s.io/v1", "PriorityClass", "usual", json!({"value": 5, "globalDefault": true}));
+    let refusing = |changes: &[Change], limits: &Limits| {
+        let told = told_by(changes, &[], limits);
+        told.iter().map(|text| text.split("exceeded quota: ").nth(1).unwrap().split(',').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let new = create(1, deployment("a", 2, "r/a", 1));
+    let without = Limits { quotas: vec![by_class("In"), by_class("DoesNotExist")], ..Limits::default() };
+    assert_eq!(refusing(std::slice::from_ref(&new), &without), ["DoesNotExist"]);
+    let with = Limits { classes: vec![usual()], ..without.clone() };
+    assert_eq!(refusing(std::slice::from_ref(&new), &with), ["In"]);
+    assert_eq!(refusing(&[create(0, usual()), new.clone()], &without), ["In"]);
+    assert_eq!(refusing(&[change(Action::Delete, 0, Some(usual()), None), new], &with), ["DoesNotExist"]);
 }
