@@ -129,6 +129,10 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
         if questions.is_empty() {
             break;
         }
+        // What is asked about is compared with what the last apply left of it, once the answers are there.
+        if questions.iter().any(|question| known.has(&question.key)) {
+            tokio::task::spawn_blocking(known.ahead());
+        }
         for (id, answer) in reader.answers(questions).await? {
             planner.answer(id, answer);
         }
@@ -148,13 +152,9 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
 }
 
 /// What the last apply left.
-fn known<'s>(session: &'s Session, outline: &Outline) -> Known<'s> {
-    let revision = outline.head.as_ref().map_or(0, |head| head.revision);
-    Known::lazy(
-        revision,
-        outline.objects.clone(),
-        move || if revision == 0 { Ok(PriorSet::default()) } else { session.store.revision(revision) },
-    )
+fn known(session: &Session, outline: &Outline) -> Known {
+    let (revision, store) = (outline.head.as_ref().map_or(0, |head| head.revision), session.store.clone());
+    Known::lazy(revision, outline.objects.clone(), move || if revision == 0 { Ok(PriorSet::default()) } else { store.revision(revision) })
 }
 
 /// What a plan may leave open for who only looks, and not for who writes: objects that can't be read, and what the server

@@ -94,7 +94,7 @@ pub(super) struct Case<'a> {
     pub key: ObjectKey,
     pub desired: &'a Desired,
     /// What the last apply left of everything.
-    pub known: &'a Known<'a>,
+    pub known: &'a Known,
     pub live: Option<Object>,
     pub decision: Decision,
     pub findings: Diagnostics,
@@ -117,7 +117,7 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    pub fn new(key: ObjectKey, desired: &'a Desired, known: &'a Known<'a>, manager: FieldManager, kind: Option<Kind<'a>>) -> Self {
+    pub fn new(key: ObjectKey, desired: &'a Desired, known: &'a Known, manager: FieldManager, kind: Option<Kind<'a>>) -> Self {
         Self {
             key,
             desired,

@@ -2,39 +2,39 @@
 //! plans change little or nothing, and never read it.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::resource::{Diagnostic, GroupKind, ObjectKey, Prior, PriorSet};
 
-type Read<'s> = Box<dyn Fn() -> Result<PriorSet, Diagnostic> + Send + Sync + 's>;
+type Read = dyn Fn() -> Result<PriorSet, Diagnostic> + Send + Sync;
 
 /// What the last apply left.
-pub struct Known<'s> {
+pub struct Known {
     revision: u64,
     /// Sorted.
     keys: Vec<ObjectKey>,
-    set: OnceLock<Result<PriorSet, Diagnostic>>,
-    read: Read<'s>,
+    set: Arc<OnceLock<Result<PriorSet, Diagnostic>>>,
+    read: Arc<Read>,
 }
 
-impl fmt::Debug for Known<'_> {
+impl fmt::Debug for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Known(revision {}, {} objects)", self.revision, self.keys.len())
     }
 }
 
-impl From<PriorSet> for Known<'_> {
+impl From<PriorSet> for Known {
     fn from(set: PriorSet) -> Self {
         let (revision, keys) = (set.revision, set.objects.keys().cloned().collect());
-        Self { revision, keys, set: OnceLock::from(Ok(set)), read: Box::new(|| Ok(PriorSet::default())) }
+        Self { revision, keys, set: Arc::new(OnceLock::from(Ok(set))), read: Arc::new(|| Ok(PriorSet::default())) }
     }
 }
 
-impl<'s> Known<'s> {
+impl Known {
     /// What `read` gives, once somebody asks for more than the revision and the identities of its objects.
-    pub fn lazy(revision: u64, mut keys: Vec<ObjectKey>, read: impl Fn() -> Result<PriorSet, Diagnostic> + Send + Sync + 's) -> Self {
+    pub fn lazy(revision: u64, mut keys: Vec<ObjectKey>, read: impl Fn() -> Result<PriorSet, Diagnostic> + Send + Sync + 'static) -> Self {
         keys.sort();
-        Self { revision, keys, set: OnceLock::new(), read: Box::new(read) }
+        Self { revision, keys, set: Arc::default(), read: Arc::new(read) }
     }
 
     /// The revision; 0 before the first apply.
@@ -59,7 +59,15 @@ impl<'s> Known<'s> {
 
     /// Everything.
     pub fn all(&self) -> Option<&PriorSet> {
-        self.set.get_or_init(&self.read).as_ref().ok()
+        self.set.get_or_init(&*self.read).as_ref().ok()
+    }
+
+    /// Reads everything, if it wasn't yet: for who has nothing else to do while the server works.
+    pub fn ahead(&self) -> impl FnOnce() + Send + 'static {
+        let (set, read) = (Arc::clone(&self.set), Arc::clone(&self.read));
+        move || {
+            set.get_or_init(&*read);
+        }
     }
 
     /// Why something that was asked for couldn't be read: a plan that was made without it is none.

@@ -27,7 +27,7 @@ pub struct PlanInput<'a> {
     /// In which order.
     pub graph: &'a ResourceGraph,
     /// What the last apply left.
-    pub known: &'a Known<'a>,
+    pub known: &'a Known,
     /// The kinds that the stack may have objects of, as the cluster's inventory says.
     pub inventory: BTreeSet<GroupKind>,
     /// The kinds that the cluster serves, in all their versions, and whether their objects live in namespaces.
@@ -408,7 +408,7 @@ impl<'a> Planner<'a> {
 /// the cluster serves them. Each with the version that the stack writes it in, if it does.
 pub fn listed(
     desired: &[Desired],
-    known: &Known<'_>,
+    known: &Known,
     inventory: &BTreeSet<GroupKind>,
     served: &BTreeMap<GroupVersionKind, bool>,
 ) -> BTreeMap<GroupKind, Option<String>> {
