@@ -81,6 +81,7 @@ pub(super) fn settle_names(objects: &mut [Desired]) -> bool {
         let name = names::limited(&before.name, names::MAX_WORKLOAD);
         let name = format!("{name}-{}", digest.short().get(..8).unwrap_or_default());
         desired.object.value_mut()["metadata"]["name"] = json!(name);
+        desired.object.pack();
         renamed.insert(before, desired.key());
     }
     if renamed.is_empty() {

@@ -18,7 +18,7 @@ const CLASSES: [(&str, &str); 2] = [("node.k8s.io", "RuntimeClass"), ("schedulin
 /// Reads what binds these namespaces.
 pub(super) async fn read(cluster: &Cluster, kinds: &Kinds, namespaces: BTreeSet<String>, parallel: usize) -> Result<Limits, Diagnostic> {
     let namespaces: Vec<String> = namespaces.into_iter().collect();
-    let mut limits = Limits { plurals: kinds.iter().map(|kind| (kind.group_kind(), kind.plural.clone())).collect(), ..Limits::default() };
+    let mut limits = Limits::default();
     if namespaces.is_empty() {
         return Ok(limits);
     }

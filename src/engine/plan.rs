@@ -138,8 +138,7 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
         }
     }
     // Two questions that know nothing of each other.
-    let plurals = kinds.iter().map(|kind| (kind.group_kind(), kind.plural.clone())).collect();
-    let needed = if request.asking == Asking::Nothing { Rights::default() } else { planner.rights_needed(&plurals) };
+    let needed = if request.asking == Asking::Nothing { Rights::default() } else { planner.rights_needed() };
     let parallel = request.parallel_reads();
     let (limits, missing) = tokio::join!(
         Box::pin(limits::read(cluster, &kinds, planner.bound_namespaces(), parallel)),

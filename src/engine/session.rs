@@ -172,11 +172,7 @@ impl Session {
     ///
     /// # Errors
     /// The state's key can't be had.
-    pub fn over(mut compiled: Compiled, cluster: Cluster, request: &Request) -> Result<Self, Diagnostic> {
-        // From now on they are compared, and most of them with nothing else than what they are.
-        for desired in Arc::get_mut(&mut compiled.desired).into_iter().flatten() {
-            desired.object.pack();
-        }
+    pub fn over(compiled: Compiled, cluster: Cluster, request: &Request) -> Result<Self, Diagnostic> {
         let key = StateKey::load_or_create(&request.process.config_dir, request.state_key_file.as_deref())?;
         let state_dir = state_dir(request, &compiled.resolved);
         let store = LocalStore::open(&state_dir, key.clone());

@@ -306,12 +306,12 @@ impl<'a> Planner<'a> {
 
     /// What binds them.
     pub fn limits(&mut self, limits: Limits) {
-        self.limits = limits;
+        self.limits = Limits { plurals: self.input.plurals.clone(), ..limits };
     }
 
-    /// Once all is answered: what must be allowed to carry the plan out. `plurals` are the names of the cluster's resources.
-    pub fn rights_needed(&mut self, plurals: &BTreeMap<GroupKind, String>) -> Rights {
-        self.rights.0 = Needs::of(&self.cases, &self.removals, plurals);
+    /// Once all is answered: what must be allowed to carry the plan out.
+    pub fn rights_needed(&mut self) -> Rights {
+        self.rights.0 = Needs::of(&self.cases, &self.removals, &self.input.plurals);
         self.rights.0.rights()
     }
 

@@ -32,8 +32,8 @@ pub struct Limits {
     pub classes: Vec<Object>,
     /// Which of these kinds couldn't be read, and why.
     pub unread_classes: BTreeMap<String, String>,
-    /// How the cluster calls the resources of a kind, where a rule doesn't tell: `count/things.example.com`.
-    pub plurals: BTreeMap<GroupKind, String>,
+    /// How the cluster calls the resources of a kind, where a rule doesn't tell: `count/things.example.com`. The plan's own.
+    pub(super) plurals: BTreeMap<GroupKind, String>,
     /// Namespaces that couldn't be looked into, and why.
     pub unread: BTreeMap<String, String>,
 }
