@@ -236,3 +236,107 @@ async fn a_request_that_nobody_looks_at_holds_up_no_other() {
     cluster.target("default").await.unwrap();
     left.await.unwrap();
 }
+
+/// The code and the body that a request is answered with.
+async fn asked(client: &kube::Client, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> (u16, Value) {
+    let mut request = http::Request::builder().method(method).uri(path).header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let answer = client.send(request.body(kube::client::Body::from(body)).unwrap()).await.unwrap();
+    let code = answer.status().as_u16();
+    (code, serde_json::from_slice(&answer.into_body().collect_bytes().await.unwrap()).unwrap())
+}
+
+#[tokio::test]
+async fn who_has_a_token_is_whose_it_is() {
+    let server = Server::start(EmbeddedCluster::open(&Options::default()).unwrap(), 0).await.unwrap();
+    let config: kube::config::Kubeconfig = serde_saphyr::from_str(&server.kubeconfig()).unwrap();
+    let options = kube::config::KubeConfigOptions::default();
+    let config = kube::Config::from_custom_kubeconfig(config, &options).await.unwrap();
+    let administrator = kube::Client::try_from(config.clone()).unwrap();
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    let made = asked(&administrator, "POST", accounts, &[], json!({"metadata": {"name": "a"}})).await;
+    assert_eq!(made.0, 201, "{}", made.1);
+    let (_, request) = asked(&administrator, "POST", &format!("{accounts}/a/token"), &[], json!({})).await;
+    let token = request["status"]["token"].as_str().unwrap().to_owned();
+    let with = |token: &str| {
+        let mut config = config.clone();
+        config.auth_info.token = Some(token.to_owned().into());
+        kube::Client::try_from(config).unwrap()
+    };
+    let account = with(&token);
+    let reviews = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    let (code, me) = asked(&account, "POST", reviews, &[], json!({})).await;
+    assert_eq!((code, &me["status"]["userInfo"]["username"]), (201, &json!("system:serviceaccount:default:a")), "{me}");
+    let pods = "/api/v1/namespaces/default/pods";
+    let (code, refused) = asked(&account, "GET", pods, &[], Value::Null).await;
+    assert_eq!(code, 403, "{refused}");
+    // Nobody becomes somebody else by saying so.
+    let (code, refused) =
+        asked(&account, "GET", pods, &[("impersonate-user", "x"), ("impersonate-group", "system:masters")], Value::Null).await;
+    let told = "pods is forbidden: User \"system:serviceaccount:default:a\" cannot impersonate-on:user-info:list resource \"pods\" in API group \"\" in the namespace \"default\"";
+    assert_eq!((code, refused["message"].as_str().unwrap()), (403, told));
+    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
+    let binding = json!({"metadata": {"name": "a"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+        "subjects": [{"kind": "ServiceAccount", "namespace": "default", "name": "a"}]});
+    assert_eq!(asked(&administrator, "POST", roles, &[], binding).await.0, 201);
+    assert_eq!(asked(&account, "GET", pods, &[], Value::Null).await.0, 200);
+    for wrong in ["x", "", &format!("{token}x")] {
+        for path in [pods, "/version", "/api"] {
+            assert_eq!(asked(&with(wrong), "GET", path, &[], Value::Null).await.0, 401, "{wrong} {path}");
+        }
+    }
+    // For others it may be good; for the cluster it isn't.
+    let (_, request) = asked(&administrator, "POST", &format!("{accounts}/a/token"), &[], json!({"spec": {"audiences": ["x"]}})).await;
+    assert_eq!(asked(&with(request["status"]["token"].as_str().unwrap()), "GET", pods, &[], Value::Null).await.0, 401);
+    assert_eq!(asked(&administrator, "DELETE", &format!("{accounts}/a"), &[], Value::Null).await.0, 200);
+    assert_eq!(asked(&account, "GET", pods, &[], Value::Null).await.0, 401, "the account is gone");
+}
+
+#[tokio::test]
+async fn a_token_outlives_the_process_and_ends_at_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual("2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap());
+    let open = || {
+        EmbeddedCluster::open(&Options {
+            folder: Some(folder.path().to_owned()),
+            clock: clock.clone(),
+            driven: false,
+            ..Options::default()
+        })
+        .unwrap()
+    };
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    let token = {
+        let embedded = open();
+        let client = embedded.client();
+        asked(&client, "POST", accounts, &[], json!({"metadata": {"name": "a"}})).await;
+        let (_, request) = asked(&client, "POST", &format!("{accounts}/a/token"), &[], json!({"spec": {"expirationSeconds": 600}})).await;
+        request["status"]["token"].as_str().unwrap().to_owned()
+    };
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(folder.path().join("service-accounts.key")).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    // The last client lets go of the folder.
+    let embedded = loop {
+        match EmbeddedCluster::open(&Options {
+            folder: Some(folder.path().to_owned()),
+            clock: clock.clone(),
+            driven: false,
+            ..Options::default()
+        }) {
+            Ok(embedded) => break embedded,
+            Err(OpenError::Held { .. }) => tokio::task::yield_now().await,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    let client = embedded.client();
+    let review = json!({"spec": {"token": token}});
+    let path = "/apis/authentication.k8s.io/v1/tokenreviews";
+    assert_eq!(asked(&client, "POST", path, &[], review.clone()).await.1["status"]["authenticated"], true);
+    clock.advance(SignedDuration::from_secs(700));
+    let (_, over) = asked(&client, "POST", path, &[], review).await;
+    assert_eq!(over["status"]["error"], "[invalid bearer token, service account token has expired]");
+}

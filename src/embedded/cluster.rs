@@ -21,6 +21,7 @@ use super::faults::{Faults, Trouble};
 use super::random::Random;
 use super::schemas::Schemas;
 use super::store::{Folder, OpenError, Store};
+use super::tokens::Signer;
 use super::world::{State, World};
 use super::{api, bootstrap};
 
@@ -91,6 +92,11 @@ impl EmbeddedCluster {
             schemas: Schemas::default(),
             definitions: Definitions::default(),
             policies: Policies::default(),
+            signer: options
+                .folder
+                .as_ref()
+                .map_or_else(Signer::fresh, |folder| Signer::kept(&folder.join("service-accounts.key")))
+                .map_err(|error| OpenError::Io { what: "there is no key for the tokens of service accounts".to_owned(), error })?,
             random: options.seed.map_or_else(Random::fresh, Random::seeded),
             never_ready: Vec::new(),
             work: Work::default(),

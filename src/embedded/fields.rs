@@ -35,7 +35,8 @@ fn writing<T>(state: &State, resource: &Resource, owner: &Owner, api_version: &s
     with(&Writer { of, manager: &owner.manager, subresource, reset: &reset, time: &time, convert: &convert })
 }
 
-fn type_of<'s>(state: &'s State, resource: &Resource, api_version: &str) -> TypeRef<'s> {
+/// The type of a resource's objects in a version.
+pub fn type_of<'s>(state: &'s State, resource: &Resource, api_version: &str) -> TypeRef<'s> {
     if resource.custom.is_some() { state.definitions.type_of(resource) } else { state.schemas.kind(api_version, &resource.kind) }
 }
 
@@ -59,6 +60,17 @@ fn in_terms_of<'s>(state: &'s State, resource: &Resource, object: &Value, to: &s
 
 /// What a POST, PUT or patch makes of the managed fields. Those that can't be read are started anew.
 pub fn update(state: &State, resource: &Resource, owner: &Owner, old: Option<&Arc<Value>>, object: &mut Value) {
+    if convert::has_another_form(resource) && object["apiVersion"] != resource.api_version() {
+        // Owners are of fields in the version that was written.
+        let (shown, live) = (convert::out(resource, object), old.map(|old| convert::out(resource, old)));
+        if let Ok(merged) = writing(state, resource, owner, &resource.api_version(), |by| merge::update(live.as_ref(), &shown, by)) {
+            match &merged.object["metadata"]["managedFields"] {
+                Value::Null => drop(object["metadata"].as_object_mut().and_then(|meta| meta.remove("managedFields"))),
+                managed => object["metadata"]["managedFields"] = managed.clone(),
+            }
+        }
+        return;
+    }
     let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
     let live = old.map(|old| in_version(old, &api_version));
     // Every version is converted here: an update doesn't fail.

@@ -31,6 +31,7 @@ mod rules;
 mod schemas;
 pub mod serve;
 mod store;
+mod tokens;
 mod typed;
 mod world;
 

@@ -1,16 +1,22 @@
 //! Who may do what: RBAC, as roles and bindings say. The administrator is of `system:masters`, and may do everything.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::world::State;
 
 /// Whoever asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
     /// The name.
     pub name: String,
+    /// Which of those that had the name; empty: it isn't known.
+    pub uid: String,
     /// The groups.
     pub groups: Vec<String>,
+    /// What else is known.
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 /// What is to be done.
@@ -30,12 +36,27 @@ pub struct Request<'r> {
 impl User {
     /// Whoever has the kubeconfig, or runs the process.
     pub fn administrator() -> Self {
-        Self { name: "kubernetes-admin".to_owned(), groups: vec!["system:masters".to_owned(), "system:authenticated".to_owned()] }
+        let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
+        Self { name: "kubernetes-admin".to_owned(), groups, ..Self::default() }
     }
 
     /// The cluster's own controllers.
     pub fn controllers() -> Self {
-        Self { name: "system:kube-controller-manager".to_owned(), groups: vec!["system:authenticated".to_owned()] }
+        let groups = vec!["system:authenticated".to_owned()];
+        Self { name: "system:kube-controller-manager".to_owned(), groups, ..Self::default() }
+    }
+
+    /// As reviews and expressions show it: what is empty isn't there.
+    pub fn shown(&self) -> Value {
+        let mut shown = json!({"username": self.name, "uid": self.uid});
+        super::api::trim(&mut shown);
+        if !self.groups.is_empty() {
+            shown["groups"] = json!(self.groups);
+        }
+        if !self.extra.is_empty() {
+            shown["extra"] = json!(self.extra);
+        }
+        shown
     }
 
     fn is_master(&self) -> bool {
@@ -55,10 +76,22 @@ impl User {
     }
 }
 
+/// What whoever is known may ask about themselves.
+const SELF_REVIEWS: [(&str, &str); 3] = [
+    ("authorization.k8s.io", "selfsubjectaccessreviews"),
+    ("authorization.k8s.io", "selfsubjectrulesreviews"),
+    ("authentication.k8s.io", "selfsubjectreviews"),
+];
+
 /// Whether it may be done, and why.
 pub fn may(state: &State, user: &User, request: &Request<'_>) -> Option<String> {
     if user.is_master() {
         return Some(String::new());
+    }
+    let known = || user.groups.iter().any(|group| group == "system:authenticated");
+    if request.verb == "create" && SELF_REVIEWS.contains(&(request.group, request.resource)) && known() {
+        const ROLE: &str = "system:basic-user";
+        return Some(format!(r#"RBAC: allowed by ClusterRoleBinding "{ROLE}" of ClusterRole "{ROLE}" to Group "system:authenticated""#));
     }
     let found = bindings(state, user, request.namespace).into_iter().find(|(_, rules)| rules.iter().any(|rule| allows(rule, request)));
     found.map(|(why, _)| why)
@@ -78,9 +111,12 @@ pub fn may_path(state: &State, user: &User, verb: &str, path: &str) -> Option<St
                 .filter_map(Value::as_str)
                 .any(|url| url == path || url.strip_suffix('*').is_some_and(|prefix| path.starts_with(prefix)))
     };
-    // Everybody may look at what there is.
+    // Whoever is known may look at what there is.
     let public = ["/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz"];
-    if verb == "get" && public.iter().any(|open| path == *open || path.starts_with(&format!("{open}/"))) {
+    if verb == "get"
+        && user.groups.iter().any(|group| group == "system:authenticated")
+        && public.iter().any(|open| path == *open || path.starts_with(&format!("{open}/")))
+    {
         return Some(String::new());
     }
     bindings(state, user, "").into_iter().find(|(_, rules)| rules.iter().any(matches)).map(|(why, _)| why)
@@ -96,9 +132,8 @@ pub fn rules(state: &State, user: &User, namespace: &str) -> (Vec<Value>, Vec<Va
     }
     let all: Vec<Value> = bindings(state, user, namespace).into_iter().flat_map(|(_, rules)| rules).collect();
     let (paths, resources) = all.into_iter().partition(|rule| rule["nonResourceURLs"].is_array());
-    let reviews = json!({"verbs": ["create"], "apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]});
     let mut resources: Vec<Value> = resources;
-    resources.push(reviews);
+    resources.extend(SELF_REVIEWS.map(|(group, plural)| json!({"verbs": ["create"], "apiGroups": [group], "resources": [plural]})));
     (resources, paths)
 }
 

@@ -43,7 +43,10 @@ impl Schemas {
 
     /// The type of a kind.
     pub fn kind(&self, api_version: &str, kind: &str) -> TypeRef<'_> {
-        self.built_in.kind(&GroupVersionKind::from_api_version(api_version, kind)).unwrap_or(TypeRef::any())
+        let gvk = GroupVersionKind::from_api_version(api_version, kind);
+        // What is spoken below a resource of the core group is told where that is.
+        let beside = || self.built_in.schema("v1").and_then(|core| core.kind(&gvk));
+        self.built_in.kind(&gvk).or_else(beside).unwrap_or(TypeRef::any())
     }
 }
 

@@ -13,6 +13,7 @@ use super::faults::Faults;
 use super::random::Random;
 use super::schemas::Schemas;
 use super::store::Store;
+use super::tokens::Signer;
 
 /// The cluster, shared by everything that serves it.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct State {
     pub definitions: Definitions,
     /// The admission policies that were asked.
     pub policies: Policies,
+    /// What signs the tokens of service accounts.
+    pub signer: Signer,
     /// Names and uids.
     pub random: Random,
     /// Whose pods never get ready.

@@ -77,6 +77,8 @@ fn timeless(value: &mut Value, name: &str) {
                     "uid"
                         | "resourceVersion"
                         | "creationTimestamp"
+                        | "expirationTimestamp"
+                        | "token"
                         | "deletionTimestamp"
                         | "lastPhaseTransitionTime"
                         | "time"
@@ -89,7 +91,7 @@ fn timeless(value: &mut Value, name: &str) {
                     || key.ends_with("controller-uid")
                 {
                     *value = Value::from("…");
-                } else if key.as_str() == "message" {
+                } else if matches!(key.as_str(), "message" | "error") {
                     if let Some(text) = value.as_str() {
                         *value = Value::from(without_moments(text));
                     }
@@ -111,7 +113,7 @@ fn timeless(value: &mut Value, name: &str) {
         Value::String(text) => {
             if text.starts_with("kube-api-access-") {
                 *text = "kube-api-access-…".to_owned();
-            } else if is_uid(text) {
+            } else if is_uid(text) || text.strip_prefix("JTI=").is_some_and(is_uid) {
                 *text = "…".to_owned();
             }
         }

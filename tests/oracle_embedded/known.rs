@@ -7,7 +7,8 @@ use super::compare::Difference;
 pub fn excuse(_step: &Step, difference: &Difference) -> Option<&'static str> {
     // What a body that can't be decoded is told by: Go's own words of its own types.
     let decoder = ["json:", "is registered for version", "quantities must match"];
-    if difference.place == ".message" && decoder.iter().any(|words| difference.real.contains(words)) {
+    let told = difference.place == ".message" || difference.place.starts_with(".details.causes[");
+    if told && decoder.iter().any(|words| difference.real.contains(words)) {
         return Some("words of Go's decoder");
     }
     // The value that a cause shows, in the fields of Go's own types, or as a comparison of those. Its field and reason are the same.

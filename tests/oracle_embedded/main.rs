@@ -15,12 +15,16 @@
 mod support;
 
 mod compare;
+mod conversions;
 mod kinds;
 mod known;
+mod mutations;
 mod policies;
 mod rules;
+mod scalers;
 mod sequences;
 mod settled;
+mod tokens;
 mod wrong;
 
 use serde_json::Value;
@@ -55,7 +59,8 @@ async fn ask(client: &kube::Client, step: &Step, namespace: &str) -> Answer {
     if !step.content.is_empty() {
         request = request.header("content-type", step.content);
     }
-    let response = client.send(request.body(kube::client::Body::from(text.into_bytes())).unwrap()).await.unwrap();
+    let sent = client.send(request.body(kube::client::Body::from(text.into_bytes())).unwrap()).await;
+    let response = sent.unwrap_or_else(|error| panic!("{} {path} isn't answered: {error:?}; {}", step.method, step.body));
     let code = response.status().as_u16();
     let mut warnings: Vec<String> =
         response.headers().get_all("warning").iter().map(|one| one.to_str().unwrap_or("?").to_owned()).collect();
@@ -66,12 +71,12 @@ async fn ask(client: &kube::Client, step: &Step, namespace: &str) -> Answer {
     Answer { code, warnings, body }
 }
 
-/// Fills in what the answer before told: `{uid}` and `{rv}`.
-fn follow(step: &Step, last: &Value) -> Step {
+/// Fills in what answers before told: `{uid}`, `{rv}`, and `{token}`.
+fn follow(step: &Step, last: &Value, token: &str) -> Step {
     let meta = &last["metadata"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (uid, version) = (text(&meta["uid"]), text(&meta["resourceVersion"]));
-    let fill = |text: String| text.replace("{uid}", &uid).replace("{rv}", &version);
+    let fill = |text: String| text.replace("{uid}", &uid).replace("{rv}", &version).replace("{token}", token);
     Step { path: fill(step.path.clone()), body: serde_json::from_str(&fill(step.body.to_string())).unwrap(), ..step.clone() }
 }
 
@@ -88,7 +93,15 @@ async fn the_embedded_cluster_answers_as_a_real_one() {
 
     let run = support::unique("o");
     let later = rules::ratcheting(&run);
-    let definitions = [sequences::prepare(&run), rules::prepare(&run), vec![later.definition.clone()], policies::prepare(&run)].concat();
+    let definitions = [
+        sequences::prepare(&run),
+        rules::prepare(&run),
+        vec![later.definition.clone()],
+        policies::prepare(&run),
+        conversions::prepare(&run),
+        mutations::prepare(&run),
+    ]
+    .concat();
     let mut refused = Vec::new();
     for step in &definitions {
         for (whose, client) in [("real", &real), ("ours", &ours)] {
@@ -104,14 +117,14 @@ async fn the_embedded_cluster_answers_as_a_real_one() {
         let path = format!("/apis/{run}.example.com/v1");
         let served = plane.kubectl().args(["get", "--raw", &path]).output().unwrap();
         let served = String::from_utf8_lossy(&served.stdout);
-        ["widgets", "ruleds", "changes", "stricts"].iter().all(|plural| served.contains(&format!("\"{plural}\"")))
+        ["widgets", "ruleds", "changes", "stricts", "turneds"].iter().all(|plural| served.contains(&format!("\"{plural}\"")))
     });
     for step in &later.before {
         ask(&real, step, "").await;
         ask(&ours, step, "").await;
     }
     embedded.settle();
-    for probe in std::iter::once(later.probe).chain(policies::probes()) {
+    for probe in std::iter::once(later.probe).chain(policies::probes()).chain(mutations::probes()) {
         while ask(&real, &probe, "").await.code < 400 {
             tokio::task::yield_now().await;
         }
@@ -120,6 +133,10 @@ async fn the_embedded_cluster_answers_as_a_real_one() {
     let mut all = sequences::all(&run);
     all.extend(rules::all(&run));
     all.extend(policies::all());
+    all.extend(tokens::all());
+    all.extend(mutations::all());
+    all.extend(scalers::all());
+    all.extend(conversions::all(&run));
     all.push(later.after);
     assert!(all.len() >= 400, "only {} sequences", all.len());
     let only = std::env::var("SPAI_ORACLE_ONLY").ok();
@@ -134,9 +151,10 @@ async fn the_embedded_cluster_answers_as_a_real_one() {
             ask(&ours, &step, &namespace).await;
         }
         let (mut theirs_last, mut ours_last) = (Value::Null, Value::Null);
+        let (mut theirs_token, mut ours_token) = (String::new(), String::new());
         for (index, step) in sequence.steps.iter().enumerate() {
-            let theirs = ask(&real, &follow(step, &theirs_last), &namespace).await;
-            let mine = ask(&ours, &follow(step, &ours_last), &namespace).await;
+            let theirs = ask(&real, &follow(step, &theirs_last, &theirs_token), &namespace).await;
+            let mine = ask(&ours, &follow(step, &ours_last, &ours_token), &namespace).await;
             requests += 1;
             if let Some(difference) = compare::differ(&theirs, &mine) {
                 match known::excuse(step, &difference) {
@@ -145,6 +163,11 @@ async fn the_embedded_cluster_answers_as_a_real_one() {
                         differences.push(format!("{} #{index} {} {}\n    {difference}", sequence.name, step.method, step.path));
                         break;
                     }
+                }
+            }
+            for (answer, token) in [(&theirs, &mut theirs_token), (&mine, &mut ours_token)] {
+                if let Some(given) = answer.body["status"]["token"].as_str() {
+                    given.clone_into(token);
                 }
             }
             if theirs.code < 300 && theirs.body["metadata"]["uid"].is_string() {
@@ -156,7 +179,9 @@ async fn the_embedded_cluster_answers_as_a_real_one() {
         }
         ask(&real, &sequences::end(), &namespace).await;
     }
-    for step in [policies::clean(&run), sequences::clean(&run), rules::clean(&run)].concat() {
+    for step in
+        [conversions::clean(&run), mutations::clean(&run), policies::clean(&run), sequences::clean(&run), rules::clean(&run)].concat()
+    {
         ask(&real, &step, "").await;
     }
     println!("{} sequences, {requests} requests, {} differences; excused: {excused:?}", all.len(), differences.len());

@@ -43,7 +43,7 @@ impl Asked<'_> {
         let request = json!({
             "kind": kind, "resource": plural, "subResource": self.subresource, "requestKind": kind, "requestResource": plural,
             "requestSubResource": self.subresource, "name": self.name, "namespace": self.namespace, "operation": self.operation,
-            "userInfo": {"username": self.user.name, "groups": self.user.groups}, "dryRun": self.dry,
+            "userInfo": self.user.shown(), "dryRun": self.dry,
             "options": {"kind": options, "apiVersion": "meta.k8s.io/v1"},
         });
         Value::read(&request, &request_type())

@@ -4,6 +4,7 @@
 mod addresses;
 mod asked;
 mod matching;
+mod mutations;
 mod pods;
 mod policies;
 mod quotas;
@@ -20,8 +21,10 @@ use super::world::State;
 
 pub use addresses::allocate;
 pub use asked::Asked;
+pub use mutations::refused as mutation_errors;
 pub use policies::{Policies, refused as policy_errors};
 pub use quotas::{charge, gone, quota_status};
+pub use webhooks::unreachable;
 
 /// Namespaces that stay.
 const ETERNAL: [&str; 3] = ["default", "kube-system", "kube-public"];
@@ -111,15 +114,20 @@ pub fn check(state: &State, resource: &Resource, object: &Value, old: Option<&Ar
 
 /// Whether there is anybody to ask.
 pub fn is_asked(state: &State) -> bool {
-    policies::are_bound(state) || [webhooks::MUTATING, webhooks::VALIDATING].iter().any(|kind| state.store.all(kind).next().is_some())
+    policies::are_bound(state)
+        || mutations::are_bound(state)
+        || [webhooks::MUTATING, webhooks::VALIDATING].iter().any(|kind| state.store.all(kind).next().is_some())
 }
 
-/// Asks those that may change an object.
+/// Asks those that may change an object; what they make of it, if anything.
 ///
 /// # Errors
 /// One can't be asked.
-pub fn mutate(state: &State, asked: &Asked<'_>) -> Result<(), Failure> {
-    webhooks::call(state, asked, webhooks::MUTATING)
+pub fn mutate(state: &State, asked: &Asked<'_>) -> Result<Option<Value>, Failure> {
+    let changed = mutations::change(state, asked)?;
+    let asked = Asked { object: changed.as_ref().or(asked.object), ..*asked };
+    webhooks::call(state, &asked, webhooks::MUTATING)?;
+    Ok(changed)
 }
 
 /// Asks policies and webhooks. What they warn of is told.

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::asked::{Asked, namespace_type, request_type};
 use super::matching::matches;
 use crate::embedded::api::{Failure, FieldError, matches_labels};
-use crate::embedded::cel::{Environment, Program, Type, Value, compile};
+use crate::embedded::cel::{Bindings, Environment, Program, Type, Value, compile};
 use crate::embedded::world::State;
 
 const POLICIES: &str = "validatingadmissionpolicies.admissionregistration.k8s.io";
@@ -23,20 +23,26 @@ pub struct Policies {
     compiled: BTreeMap<String, Arc<Policy>>,
 }
 
+/// What a policy asks before anything else, and what it calls by names of its own.
+#[derive(Debug)]
+pub(super) struct Asks {
+    conditions: Vec<Expression>,
+    variables: Vec<(String, Program)>,
+}
+
 /// A compiled policy.
 #[derive(Debug)]
 struct Policy {
-    conditions: Vec<Expression>,
-    variables: Vec<(String, Program)>,
+    asks: Asks,
     validations: Vec<Validation>,
     annotations: Vec<Expression>,
 }
 
 /// A policy's expression, with its text.
 #[derive(Debug)]
-struct Expression {
+pub(super) struct Expression {
     text: String,
-    program: Program,
+    pub program: Program,
 }
 
 #[derive(Debug)]
@@ -149,36 +155,8 @@ pub fn refused(policy: &Json) -> Vec<FieldError> {
 }
 
 fn read(spec: &Json, errors: &mut Vec<FieldError>) -> Policy {
-    let mut environment = Environment::of([
-        ("object", Type::Dyn),
-        ("oldObject", Type::Dyn),
-        ("request", request_type()),
-        ("namespaceObject", namespace_type()),
-    ]);
-    if spec["paramKind"].is_object() {
-        environment.variables.push(("params".to_owned(), Type::Dyn));
-    }
+    let (environment, asks) = asks(spec, false, errors);
     let each = |field: &str| spec[field].as_array().cloned().unwrap_or_default().into_iter().enumerate();
-    let mut conditions = Vec::new();
-    for (index, condition) in each("matchConditions") {
-        let path = format!("spec.matchConditions[{index}].expression");
-        conditions.extend(expression(&condition["expression"], &environment, &[Type::Bool], &path, errors));
-    }
-    let mut variables = Vec::new();
-    let mut fields: Vec<(String, Type)> = Vec::new();
-    if spec["variables"].as_array().is_some_and(|variables| !variables.is_empty()) {
-        environment.variables.push(("variables".to_owned(), Type::object("kubernetes.variables", [])));
-    }
-    for (index, variable) in each("variables") {
-        let path = format!("spec.variables[{index}].expression");
-        let Some(found) = expression(&variable["expression"], &environment, &[], &path, errors) else { continue };
-        let name = text(&variable["name"]).to_owned();
-        fields.push((name.clone(), found.program.gives.clone()));
-        variables.push((name, found.program));
-        if let Some(last) = environment.variables.last_mut() {
-            last.1 = Type::object("kubernetes.variables", fields.clone());
-        }
-    }
     let mut validations = Vec::new();
     for (index, validation) in each("validations") {
         let path = format!("spec.validations[{index}]");
@@ -202,11 +180,52 @@ fn read(spec: &Json, errors: &mut Vec<FieldError>) -> Policy {
         let path = format!("spec.auditAnnotations[{index}].valueExpression");
         annotations.extend(expression(&annotation["valueExpression"], &environment, &[Type::String, Type::Null], &path, errors));
     }
-    Policy { conditions, variables, validations, annotations }
+    Policy { asks, validations, annotations }
+}
+
+/// What policies of both kinds say alike, and what their other expressions may name. `always`: variables, though there be none.
+pub(super) fn asks(spec: &Json, always: bool, errors: &mut Vec<FieldError>) -> (Environment, Asks) {
+    let mut environment = Environment::of([
+        ("object", Type::Dyn),
+        ("oldObject", Type::Dyn),
+        ("request", request_type()),
+        ("namespaceObject", namespace_type()),
+    ]);
+    if spec["paramKind"].is_object() {
+        environment.variables.push(("params".to_owned(), Type::Dyn));
+    }
+    let each = |field: &str| spec[field].as_array().cloned().unwrap_or_default().into_iter().enumerate();
+    let mut conditions = Vec::new();
+    for (index, condition) in each("matchConditions") {
+        let path = format!("spec.matchConditions[{index}].expression");
+        conditions.extend(expression(&condition["expression"], &environment, &[Type::Bool], &path, errors));
+    }
+    let mut variables = Vec::new();
+    let mut fields: Vec<(String, Type)> = Vec::new();
+    if always || spec["variables"].as_array().is_some_and(|variables| !variables.is_empty()) {
+        environment.variables.push(("variables".to_owned(), Type::object("kubernetes.variables", [])));
+    }
+    for (index, variable) in each("variables") {
+        let path = format!("spec.variables[{index}].expression");
+        let Some(found) = expression(&variable["expression"], &environment, &[], &path, errors) else { continue };
+        let name = text(&variable["name"]).to_owned();
+        fields.push((name.clone(), found.program.gives.clone()));
+        variables.push((name, found.program));
+        if let Some(last) = environment.variables.last_mut() {
+            last.1 = Type::object("kubernetes.variables", fields.clone());
+        }
+    }
+    (environment, Asks { conditions, variables })
 }
 
 /// `wanted`: what it may give; nothing: anything.
-fn expression(source: &Json, environment: &Environment, wanted: &[Type], path: &str, errors: &mut Vec<FieldError>) -> Option<Expression> {
+pub(super) fn expression(
+    source: &Json,
+    environment: &Environment,
+    wanted: &[Type],
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) -> Option<Expression> {
     let source = text(source);
     if source.trim().is_empty() {
         errors.push(FieldError::required(path, "expression is not specified"));
@@ -217,7 +236,7 @@ fn expression(source: &Json, environment: &Environment, wanted: &[Type], path: &
             return Some(Expression { text: source.trim().to_owned(), program });
         }
         Ok(program) => match wanted {
-            [one] => format!("must evaluate to {one} but got {}", program.gives),
+            [one] => format!("must evaluate to {one} but got {}", Bindings::default().resolve(&program.gives)),
             _ => {
                 let all: Vec<String> =
                     wanted.iter().map(|one| if *one == Type::Null { "null_type".to_owned() } else { one.to_string() }).collect();
@@ -230,8 +249,9 @@ fn expression(source: &Json, environment: &Environment, wanted: &[Type], path: &
     None
 }
 
-impl Policy {
-    fn decide(&self, state: &State, asked: &Asked<'_>, spec: &Json, params: &Json) -> Vec<Decision> {
+impl Asks {
+    /// What expressions may name, with its values; None: the policy isn't about this.
+    pub(super) fn names(&self, state: &State, asked: &Asked<'_>, params: &Json) -> Result<Option<Vec<(&'static str, Value)>>, String> {
         let json = |object: Option<&Json>| object.map_or(Value::Null, |object| Value::read(object, &Type::Dyn));
         let mut variables = vec![
             ("object", json(asked.object)),
@@ -243,8 +263,8 @@ impl Policy {
         for condition in &self.conditions {
             match condition.run(&variables) {
                 Ok(Value::Bool(true)) => {}
-                Ok(_) => return Vec::new(),
-                Err(why) => return vec![failed(spec, why)],
+                Ok(_) => return Ok(None),
+                Err(why) => return Err(why),
             }
         }
         // What can't be told is an error for whoever asks for it, not before.
@@ -258,6 +278,17 @@ impl Policy {
             variables.pop();
         }
         variables.push(("variables", Value::map(known)));
+        Ok(Some(variables))
+    }
+}
+
+impl Policy {
+    fn decide(&self, state: &State, asked: &Asked<'_>, spec: &Json, params: &Json) -> Vec<Decision> {
+        let variables = match self.asks.names(state, asked, params) {
+            Ok(Some(variables)) => variables,
+            Ok(None) => return Vec::new(),
+            Err(why) => return vec![failed(spec, why)],
+        };
         let mut decisions: Vec<Decision> = self.validations.iter().map(|validation| validation.decide(spec, &variables)).collect();
         // They are for an audit log, which there is none of; that they fail matters all the same.
         decisions.extend(self.annotations.iter().filter_map(|annotation| annotation.run(&variables).err()).map(|why| failed(spec, why)));
@@ -266,7 +297,7 @@ impl Policy {
 }
 
 impl Expression {
-    fn run(&self, variables: &[(&str, Value)]) -> Result<Value, String> {
+    pub fn run(&self, variables: &[(&str, Value)]) -> Result<Value, String> {
         self.program.run(variables).map_err(|why| format!("expression '{}' resulted in error: {why}", self.text))
     }
 }
@@ -290,7 +321,7 @@ impl Validation {
 }
 
 /// What a binding holds its policy against: nothing, an object, or several.
-fn params(state: &State, asked: &Asked<'_>, spec: &Json, reference: &Json) -> Result<Vec<Json>, String> {
+pub(super) fn params(state: &State, asked: &Asked<'_>, spec: &Json, reference: &Json) -> Result<Vec<Json>, String> {
     let kind = &spec["paramKind"];
     if kind.is_null() || reference.is_null() {
         return Ok(vec![Json::Null]);
@@ -328,6 +359,6 @@ fn params(state: &State, asked: &Asked<'_>, spec: &Json, reference: &Json) -> Re
     Ok(found)
 }
 
-fn text(value: &Json) -> &str {
+pub(super) fn text(value: &Json) -> &str {
     value.as_str().unwrap_or_default()
 }

@@ -53,7 +53,7 @@ fn is_meant(hook: &Json, asked: &Asked<'_>) -> bool {
 }
 
 /// Where it would be called, and why that fails.
-fn unreachable(state: &State, client: &Json) -> (String, String) {
+pub fn unreachable(state: &State, client: &Json) -> (String, String) {
     if let Some(url) = client["url"].as_str() {
         let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(url);
         let host = if host.contains(':') { host.to_owned() } else { format!("{host}:443") };

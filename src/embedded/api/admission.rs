@@ -20,9 +20,9 @@ pub enum Admission {
 
 impl Write<'_> {
     /// Asks policies and webhooks about a write.
-    pub(super) fn admit(&mut self, stage: Admission, object: Option<&Value>, old: Option<&Value>) -> Result<(), Failure> {
+    pub(super) fn admit(&mut self, stage: Admission, object: Option<&Value>, old: Option<&Value>) -> Result<Option<Value>, Failure> {
         if self.admitted || !admit::is_asked(self.state) {
-            return Ok(());
+            return Ok(None);
         }
         let resource = Arc::clone(&self.resource);
         let shown = |object: Option<&Value>| object.map(|object| convert::out(&resource, object));
@@ -42,16 +42,23 @@ impl Write<'_> {
         };
         match stage {
             Admission::Mutating => admit::mutate(self.state, &asked),
-            Admission::Validating => admit::validate(self.state, &asked, &mut self.warnings),
+            Admission::Validating => admit::validate(self.state, &asked, &mut self.warnings).map(|()| None),
         }
+    }
+
+    /// What those that may change an object make of it, as it is kept.
+    pub(super) fn mutated(&mut self, object: Value, old: Option<&Value>) -> Result<Value, Failure> {
+        let Some(changed) = self.admit(Admission::Mutating, Some(&object), old)? else { return Ok(object) };
+        self.settle(changed)
     }
 }
 
 /// Expressions that can't be compiled.
 pub(super) fn expression_errors(resource: &Resource, object: &Value) -> Vec<FieldError> {
     match (resource.group.as_str(), resource.kind.as_str()) {
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => crd::refused(object),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => [crd::conversion_errors(object), crd::refused(object)].concat(),
         ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => admit::policy_errors(object),
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicy") => admit::mutation_errors(object),
         _ => Vec::new(),
     }
 }

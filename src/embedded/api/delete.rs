@@ -11,6 +11,7 @@ use super::{Call, Failure, FieldError, Selector};
 use crate::embedded::admit;
 use crate::embedded::catalog::Resource;
 use crate::embedded::clock::seconds;
+use crate::embedded::crd;
 use crate::embedded::rights::User;
 use crate::embedded::store::{Change, Event, Place};
 use crate::embedded::world::State;
@@ -79,6 +80,7 @@ pub(super) fn says_nothing(call: &Call) -> bool {
 pub(super) fn delete(state: &mut State, resource: &Arc<Resource>, place: &Place, options: &Options) -> Result<Reply, Failure> {
     let old = state.store.get(place).cloned().ok_or_else(|| Failure::not_found(resource, &place.name))?;
     admit::may_delete(resource, place)?;
+    crd::of_kept(state, resource, &old)?;
     check(resource, place, &old, options)?;
     let mut told = Vec::new();
     admitted(state, resource, (&place.namespace, &place.name), &old, options, &mut told)?;
@@ -102,6 +104,7 @@ pub(super) fn delete_many(
 ) -> Result<Reply, Failure> {
     let version = state.store.version();
     let objects = state.store.at_version(&resource.storage, namespace, version).unwrap_or_default();
+    objects.iter().try_for_each(|object| crd::of_kept(state, resource, object))?;
     let (mut items, mut told) = (Vec::new(), Vec::new());
     for object in objects.into_iter().filter(|object| selector.matches(object)) {
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();

@@ -79,3 +79,13 @@ pub(super) fn server_version() -> Value {
         "goVersion": "", "compiler": "rustc", "platform": concat!("linux/", "amd64"),
     })
 }
+
+/// Whose tokens these are, and where the key is by which they are known.
+pub(super) fn issuer(call: &Call) -> Value {
+    let host = call.header(http::header::HOST);
+    let host = if host.is_empty() { "kubernetes.default.svc" } else { host };
+    json!({
+        "issuer": crate::embedded::tokens::ISSUER, "jwks_uri": format!("https://{host}/openid/v1/jwks"),
+        "response_types_supported": ["id_token"], "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["ES256"],
+    })
+}

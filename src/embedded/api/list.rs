@@ -9,6 +9,7 @@ use super::answer::Reply;
 use super::{Call, Failure, Selector, Target, table};
 use crate::embedded::catalog::Resource;
 use crate::embedded::convert;
+use crate::embedded::crd;
 use crate::embedded::world::State;
 
 /// Objects of a list at one moment.
@@ -28,6 +29,7 @@ pub(super) fn get(state: &State, resource: &Arc<Resource>, target: &Target, call
     }
     let found = state.store.find(&resource.storage, target.namespace.as_deref().unwrap_or_default(), name);
     let object = found.ok_or_else(|| Failure::not_found(resource, name))?;
+    crd::of_kept(state, resource, object)?;
     let object = convert::out(resource, object);
     match table::wanted(call) {
         Some(form) => Ok(Reply::json(form.single(state, resource, &object, call))),
@@ -67,6 +69,7 @@ pub(super) fn list(state: &State, resource: &Arc<Resource>, target: &Target, cal
     if let Some((namespace, name)) = &after {
         objects.retain(|object| key(object) > (namespace.as_str(), name.as_str()));
     }
+    objects.iter().try_for_each(|object| crd::of_kept(state, resource, object))?;
     if !selector.is_empty() {
         objects.retain(|object| selector.matches(object));
     }

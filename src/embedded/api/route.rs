@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use super::answer::{Body, Reply};
 use super::write::Patch;
-use super::{Call, Failure, FieldError, Part, Target, Validation, Write, delete, discovery, list, reviews, scale, table, watch};
+use super::{Call, Failure, FieldError, Part, Target, Validation, Write, delete, discovery, list, reviews, scale, table, tokens, watch};
 use crate::embedded::catalog::Resource;
 use crate::embedded::convert;
 use crate::embedded::faults::{Mishap, Stage};
 use crate::embedded::rights::{self, User};
+use crate::embedded::tokens::authenticate;
 use crate::embedded::typed;
 use crate::embedded::world::{State, World};
 
@@ -52,12 +53,14 @@ pub async fn handle(world: &Arc<World>, request: Request<Bytes>) -> Result<Respo
 
 fn answer(world: &Arc<World>, call: &Call) -> Result<Reply, Failure> {
     let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
-    let user = user(call);
+    let own = identity(&world.lock(), call)?;
     match path.as_slice() {
         ["version"] => return Ok(Reply::json(discovery::server_version())),
         ["readyz" | "livez" | "healthz", ..] => return Ok(Reply::text("ok")),
         ["api"] => return Ok(discovery::root(&world.lock(), call, true)),
         ["apis"] => return Ok(discovery::root(&world.lock(), call, false)),
+        ["openid", "v1", "jwks"] => return Ok(Reply::json(world.lock().signer.keys())),
+        [".well-known", "openid-configuration"] => return Ok(Reply::json(discovery::issuer(call))),
         ["openapi", "v3", rest @ ..] => return discovery::openapi(&world.lock(), rest),
         ["api", version] => return discovery::version(&world.lock(), "", version),
         ["apis", group] => return discovery::group(&world.lock(), group),
@@ -73,15 +76,8 @@ fn answer(world: &Arc<World>, call: &Call) -> Result<Reply, Failure> {
         // Not a Status: what isn't under /api or /apis answers as any web server does.
         return Ok(Reply::text("404 page not found\n").code(404));
     };
-    if call.method == Method::POST
-        && let Some(answer) = {
-            let state = world.lock();
-            reviews::review(&state, call, &user, &target.group, &target.plural, target.namespace.as_deref())
-        }
-    {
-        return answer;
-    }
     let mut state = world.lock();
+    let user = impersonated(&state, own, call, &target)?;
     let Some(resource) = state.catalog.find(&target.group, &target.version, &target.plural).cloned() else {
         if !state.catalog.serves(&target.group, &target.version) {
             return Ok(Reply::text("404 page not found\n").code(404));
@@ -134,6 +130,7 @@ fn written(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &
         Some("status") if resource.has_status() => Part::Status,
         Some("scale") if scale::is_scaled(resource) => Part::Scale,
         Some("finalize") if resource.is("", "Namespace") => Part::Finalize,
+        Some("token") if resource.is("", "ServiceAccount") => Part::Token,
         Some(other) => return special(state, resource, target, call, &user, other),
     };
     let verb = match call.method {
@@ -147,12 +144,15 @@ fn written(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &
     if resource.custom.is_some() && call.method == Method::PATCH && target.name.is_none() {
         return Err(Failure::bad_request("name must be provided"));
     }
+    if reviews::is_review(resource) && target.name.is_some() {
+        return Err(Failure::no_such_path());
+    }
     let verbs = target.subresource.as_deref().and_then(|sub| resource.subresource(sub)).map_or(&resource.verbs, |sub| &sub.verbs);
     if !verbs.iter().any(|known| known == verb) {
         return Err(Failure::method_not_allowed());
     }
     // A POST has no name in its path, a PUT and a PATCH have one; custom resources don't mind a POST's.
-    let named_post = resource.custom.is_some() && call.method == Method::POST;
+    let named_post = (resource.custom.is_some() || part == Part::Token) && call.method == Method::POST;
     if !named_post && (call.method == Method::POST) == target.name.is_some() && call.method != Method::DELETE && call.method != Method::GET
     {
         return Err(Failure::method_not_allowed());
@@ -177,8 +177,9 @@ fn written(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &
     }
     let manager = call.manager();
     check_manager(call)?;
+    let spoken = if part == Part::Token { Arc::new(tokens::requested(resource)) } else { Arc::clone(resource) };
     let mut write = Write {
-        resource: Arc::clone(resource),
+        resource: spoken,
         part,
         manager,
         user,
@@ -189,6 +190,15 @@ fn written(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &
         admitted: false,
         state,
     };
+    let answered = if write.part == Part::Token {
+        let name = target.name.as_deref().unwrap_or_default();
+        Some(tokens::create(&mut write, call, resource, namespace.unwrap_or_default(), name))
+    } else {
+        reviews::is_review(resource).then(|| reviews::answer(&mut write, call, namespace))
+    };
+    if let Some(answered) = answered {
+        return Ok(Reply { warnings: std::mem::take(&mut write.warnings), ..answered.unwrap_or_else(Reply::from) });
+    }
     let place = write.place(namespace, target.name.as_deref().unwrap_or_default());
     let form = table::wanted(call);
     let outcome = match (call.method.as_str(), &write.part) {
@@ -300,7 +310,8 @@ pub(super) fn body_value(call: &Call) -> Result<Value, String> {
     serde_json::from_slice(&call.body).map_err(|error| error.to_string())
 }
 
-fn body(call: &Call, resource: &Resource) -> Result<(Value, Vec<String>), Failure> {
+/// A body, with the paths of fields that are in it twice.
+pub(super) fn body(call: &Call, resource: &Resource) -> Result<(Value, Vec<String>), Failure> {
     let unrecognized = |message: String| {
         let text = String::from_utf8_lossy(&call.body);
         Failure::bad_request(format!(
@@ -311,6 +322,9 @@ fn body(call: &Call, resource: &Resource) -> Result<(Value, Vec<String>), Failur
     };
     match call.content_type() {
         "application/json" | "" | "*/*" => typed::parse(&call.body).map_err(unrecognized),
+        "application/vnd.kubernetes.protobuf" if reviews::is_review(resource) => {
+            body_value(call).map(|value| (value, Vec::new())).map_err(Failure::bad_request)
+        }
         "application/yaml" => body_value(call).map(|value| (value, Vec::new())).map_err(unrecognized),
         _ => Err(Failure::unsupported_media_type(WRITTEN)),
     }
@@ -357,46 +371,100 @@ fn patch_of(call: &Call, resource: &Resource) -> Result<Patch, Failure> {
     }
 }
 
-/// Whoever asks: the administrator, or whom it stands in for.
-fn user(call: &Call) -> User {
+/// Whoever asks: the one whose token it is, or the administrator.
+fn identity(state: &State, call: &Call) -> Result<User, Failure> {
+    let Some(said) = call.headers.get(http::header::AUTHORIZATION) else { return Ok(User::administrator()) };
+    let token = said.to_str().ok().and_then(|said| said.strip_prefix("Bearer ")).ok_or_else(Failure::unauthorized)?;
+    authenticate(state, token.trim(), &[]).map(|bearer| bearer.user).map_err(|_| Failure::unauthorized())
+}
+
+/// Whom they stand in for, if they do and may.
+fn impersonated(state: &State, own: User, call: &Call, target: &Target) -> Result<User, Failure> {
     let header = |name: &'static str| call.header(http::HeaderName::from_static(name)).to_owned();
     let name = header("impersonate-user");
     if name.is_empty() {
-        return User::administrator();
+        return Ok(own);
     }
     let mut groups: Vec<String> =
         call.headers.get_all("impersonate-group").iter().filter_map(|value| value.to_str().ok().map(str::to_owned)).collect();
+    let account = name.strip_prefix("system:serviceaccount:").and_then(|account| account.split_once(':'));
+    let users = match account {
+        Some((namespace, name)) => ("serviceaccounts", namespace, name),
+        None => ("users", "", name.as_str()),
+    };
+    for (resource, namespace, name) in std::iter::once(users).chain(groups.iter().map(|group| ("groups", "", group.as_str()))) {
+        let request = rights::Request { verb: "impersonate", group: "", resource, namespace, name };
+        if rights::may(state, &own, &request).is_none() {
+            let mode = if account.is_some() { "serviceaccount" } else { "user-info" };
+            return Err(may_not(state, &own, call, target, &format!("impersonate-on:{mode}:")));
+        }
+    }
+    if let (Some((namespace, _)), true) = (account, groups.is_empty()) {
+        groups.extend(["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]);
+    }
     groups.push("system:authenticated".to_owned());
-    User { name, groups }
+    Ok(User { name, groups, uid: header("impersonate-uid"), ..User::default() })
+}
+
+/// What whoever may not do something is told. `as_whom`: what stands before the verb.
+fn may_not(state: &State, user: &User, call: &Call, target: &Target, as_whom: &str) -> Failure {
+    let Some(resource) = state.catalog.find(&target.group, &target.version, &target.plural) else { return Failure::no_such_path() };
+    let asked = Wanted::of(call, resource, target);
+    asked.refusal(user, resource, as_whom)
+}
+
+/// What is to be done to what, in the words of rights.
+struct Wanted<'t> {
+    verb: &'static str,
+    resource: String,
+    namespace: &'t str,
+    name: &'t str,
+}
+
+impl<'t> Wanted<'t> {
+    fn of(call: &Call, resource: &Resource, target: &'t Target) -> Self {
+        let named = target.name.is_some();
+        let verb = match call.method {
+            Method::GET if call.says("watch") => "watch",
+            Method::GET if named => "get",
+            Method::GET => "list",
+            Method::POST => "create",
+            Method::PUT => "update",
+            Method::PATCH => "patch",
+            Method::DELETE if named => "delete",
+            _ => "deletecollection",
+        };
+        let namespace = match (&target.namespace, resource.is("", "Namespace")) {
+            (Some(namespace), _) => namespace.as_str(),
+            (None, true) => target.name.as_deref().unwrap_or_default(),
+            (None, false) => "",
+        };
+        let resource = match &target.subresource {
+            Some(sub) => format!("{}/{sub}", resource.plural),
+            None => resource.plural.clone(),
+        };
+        Self { verb, resource, namespace, name: target.name.as_deref().unwrap_or_default() }
+    }
+
+    fn refusal(&self, user: &User, resource: &Resource, as_whom: &str) -> Failure {
+        let place =
+            if self.namespace.is_empty() { "at the cluster scope".to_owned() } else { format!("in the namespace \"{}\"", self.namespace) };
+        let why = format!(
+            "User \"{}\" cannot {as_whom}{} resource \"{}\" in API group \"{}\" {place}",
+            user.name, self.verb, self.resource, resource.group
+        );
+        Failure::forbidden(resource, self.name, &why)
+    }
 }
 
 fn allow(state: &State, user: &User, call: &Call, resource: &Resource, target: &Target) -> Result<(), Failure> {
-    let named = target.name.is_some();
-    let verb = match call.method {
-        Method::GET if call.says("watch") => "watch",
-        Method::GET if named => "get",
-        Method::GET => "list",
-        Method::POST => "create",
-        Method::PUT => "update",
-        Method::PATCH => "patch",
-        Method::DELETE if named => "delete",
-        _ => "deletecollection",
+    let wanted = Wanted::of(call, resource, target);
+    let request = rights::Request {
+        verb: wanted.verb,
+        group: &resource.group,
+        resource: &wanted.resource,
+        namespace: wanted.namespace,
+        name: wanted.name,
     };
-    let resource_name = match &target.subresource {
-        Some(sub) => format!("{}/{sub}", resource.plural),
-        None => resource.plural.clone(),
-    };
-    let namespace = match (&target.namespace, resource.is("", "Namespace")) {
-        (Some(namespace), _) => namespace.as_str(),
-        (None, true) => target.name.as_deref().unwrap_or_default(),
-        (None, false) => "",
-    };
-    let name = target.name.as_deref().unwrap_or_default();
-    let request = rights::Request { verb, group: &resource.group, resource: &resource_name, namespace, name };
-    if rights::may(state, user, &request).is_some() {
-        return Ok(());
-    }
-    let place = if namespace.is_empty() { "at the cluster scope".to_owned() } else { format!("in the namespace \"{namespace}\"") };
-    let why = format!("User \"{}\" cannot {verb} resource \"{resource_name}\" in API group \"{}\" {place}", user.name, resource.group);
-    Err(Failure::forbidden(resource, name, &why))
+    if rights::may(state, user, &request).is_some() { Ok(()) } else { Err(wanted.refusal(user, resource, "")) }
 }

@@ -64,20 +64,20 @@ fn selector_text(selector: &Value) -> String {
 
 /// GET.
 pub(super) fn get(write: &Write<'_>, place: &Place) -> Result<Reply, Failure> {
-    let object = write.state.store.get(place).ok_or_else(|| Failure::not_found(&write.resource, &place.name))?;
-    Ok(Reply::json(show(object, &paths(write))))
+    let object = write.live(place)?.ok_or_else(|| Failure::not_found(&write.resource, &place.name))?;
+    Ok(Reply::json(show(&object, &paths(write))))
 }
 
 /// PUT.
 pub(super) fn replace(write: &mut Write<'_>, place: &Place, scale: &Value) -> Result<Reply, Failure> {
-    let old = write.state.store.get(place).cloned().ok_or_else(|| Failure::not_found(&write.resource, &place.name))?;
+    let old = write.live(place)?.ok_or_else(|| Failure::not_found(&write.resource, &place.name))?;
     let paths = paths(write);
     set(write, place, &old, scale, &paths, None)
 }
 
 /// PATCH.
 pub(super) fn patch(write: &mut Write<'_>, place: &Place, patch: &Patch) -> Result<Reply, Failure> {
-    let old = write.state.store.get(place).cloned().ok_or_else(|| Failure::not_found(&write.resource, &place.name))?;
+    let old = write.live(place)?.ok_or_else(|| Failure::not_found(&write.resource, &place.name))?;
     let paths = paths(write);
     let mut scale = show(&old, &paths);
     match patch {
@@ -116,6 +116,10 @@ fn set(
             "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32",
         ));
     };
+    let was = show(old, paths);
+    let changed = write.admit(Admission::Mutating, Some(scale), Some(&was))?;
+    let scale = changed.as_ref().unwrap_or(scale);
+    let wanted = if changed.is_some() { scale["spec"]["replicas"].as_i64().unwrap_or(0) } else { wanted };
     if wanted < 0 && write.resource.custom.is_none() {
         let error = FieldError::invalid("spec.replicas", &wanted.into(), "must be greater than or equal to 0");
         return Err(Failure::invalid("autoscaling", "Scale", &place.name, &[error]));
@@ -134,8 +138,6 @@ fn set(
         }
     }
     // It changes what is wanted: generations and rules are those of the object itself.
-    let was = show(old, paths);
-    write.admit(Admission::Mutating, Some(scale), Some(&was))?;
     write.admit(Admission::Validating, Some(scale), Some(&was))?;
     (write.part, write.admitted) = (Part::Main, true);
     let object = write.change(place, old, object)?;

@@ -14,6 +14,7 @@ use super::answer::{Content, Reply};
 use super::{Call, Failure, Selector, Target, list, table};
 use crate::embedded::catalog::Resource;
 use crate::embedded::convert;
+use crate::embedded::crd;
 use crate::embedded::store::{Change, Event};
 use crate::embedded::world::{State, World};
 
@@ -45,6 +46,9 @@ struct Watch {
 /// Begins a watch.
 pub(super) fn watch(world: &Arc<World>, state: &State, resource: &Arc<Resource>, target: &Target, call: &Call) -> Result<Reply, Failure> {
     let selector = list::selector(resource, target, call)?;
+    if let Some(stored) = state.definitions.stored(resource) {
+        crd::between(state, resource, &stored, &resource.api_version())?;
+    }
     let asked = call.query("resourceVersion").map(list::version).transpose()?;
     let initial = call.says("sendInitialEvents");
     if initial && call.query("resourceVersionMatch") != Some("NotOlderThan") {

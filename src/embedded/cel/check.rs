@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr};
+use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, StructExpr};
 
 use super::eval::literal_value;
 use super::functions;
@@ -70,10 +70,37 @@ impl<'e> Checker<'e> {
                 }
                 Type::Map(Arc::new(key.unwrap_or(Type::Param('K'))), Arc::new(value.unwrap_or(Type::Param('V'))))
             }
-            Expr::Struct(made) => self.wrong(expr.id, format!("undeclared reference to '{}' (in container '')", made.type_name)),
+            Expr::Struct(made) => self.made(expr.id, made),
             // The parser makes these of macros alone, and knows none here.
             Expr::Comprehension(_) | Expr::Unspecified => self.wrong(expr.id, "unexpected expression".to_owned()),
         }
+    }
+
+    /// `Object.spec{a: 1}`, `JSONPatch{op: 'add'}`.
+    fn made(&mut self, id: u64, made: &StructExpr) -> Type {
+        let name = made.type_name.as_str();
+        let (is_object, is_patch) = (name == "Object" || name.starts_with("Object."), name == "JSONPatch");
+        if !self.environment.makes || !(is_object || is_patch) {
+            return self.wrong(id, format!("undeclared reference to '{name}' (in container '')"));
+        }
+        for entry in &made.entries {
+            let EntryExpr::StructField(field) = &entry.expr else { continue };
+            let mut of = self.check(&field.value);
+            if field.optional
+                && let Type::Optional(inner) = of
+            {
+                of = Type::clone(&inner);
+            }
+            let wanted = match field.field.as_str() {
+                _ if is_object => continue,
+                "value" => continue,
+                "op" | "path" | "from" if matches!(of, Type::String | Type::Dyn | Type::Param(_)) => continue,
+                "op" | "path" | "from" => "string",
+                _ => "",
+            };
+            self.wrong(entry.id, format!("expected type of field '{}' is '{wanted}' but provided type is '{of}'", field.field));
+        }
+        Type::Made(name.into())
     }
 
     fn wrong(&mut self, id: u64, message: String) -> Type {
@@ -112,7 +139,7 @@ impl<'e> Checker<'e> {
 
     fn field(&mut self, id: u64, of: &Type, field: &str) -> Type {
         match of {
-            Type::Dyn | Type::Param(_) => Type::Dyn,
+            Type::Dyn | Type::Param(_) | Type::Made(_) => Type::Dyn,
             Type::Map(_, value) => Type::clone(value),
             Type::Object(object) => match object.fields.get(field) {
                 Some(of) => of.clone(),
@@ -135,7 +162,8 @@ impl<'e> Checker<'e> {
         if call.func_name == "_?._" {
             return self.optional_field(id, call);
         }
-        let qualified = namespaced(call).filter(|name| functions::is_known(name, false));
+        let can = |name: &str| functions::is_known(name, false) && (self.environment.makes || !name.starts_with("jsonpatch."));
+        let qualified = namespaced(call).filter(|name| can(name));
         let (name, target) = match (&qualified, &call.target) {
             (Some(name), _) => (name.as_str(), None),
             (None, target) => (call.func_name.as_str(), target.as_deref()),

@@ -89,7 +89,20 @@ pub fn eval<'a>(expr: &'a IdedExpr, scope: &Scope<'a>) -> Outcome {
             Ok(Value::Map(Arc::new(entries)))
         }
         // The checker lets none through.
-        Expr::Struct(_) | Expr::Comprehension(_) | Expr::Unspecified => Err("unexpected expression".to_owned()),
+        Expr::Struct(made) => {
+            let mut fields = BTreeMap::new();
+            for entry in &made.entries {
+                let EntryExpr::StructField(field) = &entry.expr else { continue };
+                let value = match eval(&field.value, scope)? {
+                    Value::Optional(None) if field.optional => continue,
+                    Value::Optional(Some(inner)) if field.optional => Value::clone(&inner),
+                    value => value,
+                };
+                fields.insert(field.field.clone(), value);
+            }
+            Ok(Value::Made(made.type_name.as_str().into(), Arc::new(fields)))
+        }
+        Expr::Comprehension(_) | Expr::Unspecified => Err("unexpected expression".to_owned()),
     }
 }
 
@@ -104,6 +117,7 @@ fn shown_key(key: &Key) -> String {
 fn has(of: &Value, field: &str) -> Outcome {
     match of {
         Value::Map(map) => Ok(Value::Bool(map.contains_key(&Key::String(field.into())))),
+        Value::Made(_, fields) => Ok(Value::Bool(fields.contains_key(field))),
         Value::Optional(None) => Ok(Value::Bool(false)),
         Value::Optional(Some(inner)) => has(inner, field),
         _ => Err("no such overload".to_owned()),
@@ -117,6 +131,7 @@ fn field(of: &Value, name: &str) -> Outcome {
             Some(value) => Ok(value.clone()),
             None => Err(format!("no such key: {name}")),
         },
+        Value::Made(_, fields) => fields.get(name).cloned().ok_or_else(|| format!("no such key: {name}")),
         Value::Optional(inner) => Ok(match inner {
             Some(inner) => Value::optional(optional_field(inner, name)?),
             None => Value::Optional(None),

@@ -15,5 +15,5 @@ mod value;
 
 pub use declared::declare;
 pub use program::{Environment, Program, compile};
-pub use types::Type;
+pub use types::{Bindings, Type};
 pub use value::Value;

@@ -14,12 +14,14 @@ use super::value::Value;
 pub struct Environment {
     /// By name.
     pub variables: Vec<(String, Type)>,
+    /// Whether it may make objects and patches of them.
+    pub makes: bool,
 }
 
 impl Environment {
     /// With these variables.
     pub fn of<const N: usize>(variables: [(&str, Type); N]) -> Self {
-        Self { variables: variables.into_iter().map(|(name, of)| (name.to_owned(), of)).collect() }
+        Self { variables: variables.into_iter().map(|(name, of)| (name.to_owned(), of)).collect(), makes: false }
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Type {
     Object(Arc<Object>),
     /// A type of a library, by name.
     Opaque(&'static str),
+    /// A type whose values expressions make: `Object.spec{…}`; its fields may be anything.
+    Made(Arc<str>),
     /// A value, or none.
     Optional(Arc<Type>),
     /// A type as a value.
@@ -187,6 +189,7 @@ impl fmt::Display for Type {
             Self::Map(key, value) => write!(f, "map({key}, {value})"),
             Self::Object(object) => f.write_str(&object.name),
             Self::Opaque(name) => f.write_str(name),
+            Self::Made(name) => f.write_str(name),
             Self::Optional(of) => write!(f, "optional_type({of})"),
             Self::Kind => f.write_str("type"),
             Self::Param(letter) => write!(f, "{letter}"),

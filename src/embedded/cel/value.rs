@@ -29,6 +29,8 @@ pub enum Value {
     List(Arc<Vec<Value>>, ListKind),
     Map(Arc<BTreeMap<Key, Value>>),
     Optional(Option<Arc<Value>>),
+    /// What an expression made of a type, by name, and its fields.
+    Made(Arc<str>, Arc<BTreeMap<String, Value>>),
     /// A type, by name.
     Kind(Arc<str>),
     Quantity(Arc<Quantity>),
@@ -109,6 +111,34 @@ impl Value {
         }
     }
 
+    /// As JSON. None: it has no such form.
+    pub fn json(&self) -> Option<Json> {
+        Some(match self {
+            Self::Null => Json::Null,
+            Self::Bool(value) => Json::from(*value),
+            Self::Int(value) => Json::from(*value),
+            Self::Uint(value) => Json::from(*value),
+            Self::Double(value) => Json::from(*value),
+            Self::String(text) => Json::from(&**text),
+            Self::Bytes(bytes) => Json::from(base64::engine::general_purpose::STANDARD.encode(bytes)),
+            Self::Duration(value) => Json::from(format!("{}s", value.as_secs_f64())),
+            Self::Timestamp(moment) => Json::from(moment.to_string()),
+            Self::List(items, _) => items.iter().map(Self::json).collect::<Option<Vec<_>>>()?.into(),
+            Self::Map(entries) => {
+                let entry = |(key, value): (&Key, &Self)| match key {
+                    Key::String(name) => Some((name.to_string(), value.json()?)),
+                    _ => None,
+                };
+                entries.iter().map(entry).collect::<Option<serde_json::Map<_, _>>>()?.into()
+            }
+            Self::Made(_, fields) => {
+                fields.iter().map(|(name, value)| Some((name.clone(), value.json()?))).collect::<Option<serde_json::Map<_, _>>>()?.into()
+            }
+            Self::Optional(Some(inner)) => inner.json()?,
+            _ => return None,
+        })
+    }
+
     /// The name of its type.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -124,6 +154,7 @@ impl Value {
             Self::List(..) => "list",
             Self::Map(_) => "map",
             Self::Optional(_) => "optional_type",
+            Self::Made(..) => "Object",
             Self::Kind(_) => "type",
             Self::Quantity(_) => "kubernetes.Quantity",
             Self::Url(_) => "kubernetes.URL",
@@ -152,6 +183,7 @@ impl Value {
             | (Self::Optional(_), Type::Optional(_))
             | (Self::Kind(_), Type::Kind) => true,
             (Self::List(items, _), Type::List(item, _)) => items.iter().all(|one| one.is_of(item)),
+            (Self::Made(name, _), Type::Made(wanted)) => name == wanted,
             (value, Type::Opaque(name)) => value.type_name() == *name,
             _ => false,
         }
@@ -255,6 +287,7 @@ impl PartialEq for Value {
             (Self::List(one, kind), Self::List(two, other)) => equal_lists(one, two, if *kind == ListKind::Atomic { other } else { kind }),
             (Self::Map(one), Self::Map(two)) => one == two,
             (Self::Optional(one), Self::Optional(two)) => one == two,
+            (Self::Made(name, one), Self::Made(other, two)) => name == other && one == two,
             (Self::Kind(one), Self::Kind(two)) => one == two,
             (Self::Quantity(one), Self::Quantity(two)) => one.cmp(two) == Ordering::Equal,
             (Self::Url(one), Self::Url(two)) => one == two,

@@ -57,6 +57,18 @@ impl Definitions {
         self.known.get(resource.custom.as_deref()?)
     }
 
+    /// How its versions become one another.
+    pub fn conversion(&self, resource: &Resource) -> Option<&Value> {
+        self.of(resource).map(|known| &known.crd["spec"]["conversion"])
+    }
+
+    /// The version that its objects are kept in.
+    pub fn stored(&self, resource: &Resource) -> Option<String> {
+        let versions = self.of(resource)?.crd["spec"]["versions"].as_array()?;
+        let name = versions.iter().find(|version| version["storage"] == true)?["name"].as_str()?;
+        Some(format!("{}/{name}", resource.group))
+    }
+
     fn schema(&self, resource: &Resource) -> &Value {
         self.of(resource).map_or(&Value::Null, |known| &known.version(&resource.version)["schema"]["openAPIV3Schema"])
     }

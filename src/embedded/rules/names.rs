@@ -49,6 +49,21 @@ pub fn dns_subdomain(text: &str) -> Problems {
     problems
 }
 
+/// A DNS label that begins with a letter: versions.
+pub fn dns1035_label(text: &str) -> Problems {
+    let mut problems = Problems::new();
+    if text.len() > 63 {
+        problems.push(too_long(63));
+    }
+    if !is_label(text) || text.starts_with(|c: char| c.is_ascii_digit()) {
+        problems.push(
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
+                .to_owned(),
+        );
+    }
+    problems
+}
+
 /// One segment of a path: roles and the like.
 pub fn path_segment(text: &str) -> Problems {
     if text == "." || text == ".." {

@@ -9,6 +9,8 @@ pub enum PatchError {
     Malformed(String),
     /// It doesn't fit the object.
     Failed(String),
+    /// What it tests isn't so.
+    Untrue(String),
 }
 
 /// Applies the operations, all or none.
@@ -62,7 +64,7 @@ fn one(root: &mut Value, operation: &Value) -> Result<(), PatchError> {
             let found = find(root, &path).ok().filter(|found| !found.is_null());
             let wanted = value();
             let same = found.map_or(wanted.is_null(), |found| *found == wanted);
-            if same { Ok(()) } else { Err(failed(format!("testing value {} failed", shown(&path)))) }
+            if same { Ok(()) } else { Err(PatchError::Untrue(format!("testing value {} failed", shown(&path)))) }
         }
         other => Err(failed(format!("Unexpected kind: {other}"))),
     }
@@ -137,7 +139,9 @@ fn take(root: &mut Value, path: &[String]) -> Result<Value, PatchError> {
         Value::Array(list) => last.parse::<usize>().ok().filter(|index| *index < list.len()).map(|index| list.remove(index)),
         _ => None,
     };
-    gone.ok_or_else(|| failed(format!("remove operation does not apply: doc is missing path: \"{}\": missing value", shown(path))))
+    gone.ok_or_else(|| {
+        failed(format!("error in remove for path: '{}': Unable to remove nonexistent key: {last}: missing value", shown(path)))
+    })
 }
 
 #[cfg(test)]
@@ -168,7 +172,7 @@ mod tests {
             json!([{"op": "add", "path": "/a/b/5", "value": 1}]),
             json!([{"op": "dance", "path": "/a"}]),
         ] {
-            assert!(matches!(json_patch(&object, &bad), Err(PatchError::Failed(_))), "{bad}");
+            assert!(matches!(json_patch(&object, &bad), Err(PatchError::Failed(_) | PatchError::Untrue(_))), "{bad}");
         }
         assert!(matches!(json_patch(&object, &json!({})), Err(PatchError::Malformed(_))));
     }

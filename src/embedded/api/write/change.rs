@@ -32,7 +32,7 @@ impl Write<'_> {
             };
             return Err(Failure::bad_request(message));
         }
-        let Some(old) = self.state.store.get(place).cloned() else {
+        let Some(old) = self.live(place)? else {
             let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
             if !rules::allows_create_on_update(&self.resource) || self.part != Part::Main {
                 return Err(Failure::not_found(&self.resource, &place.name));
@@ -66,7 +66,7 @@ impl Write<'_> {
     /// # Errors
     /// Whatever a server refuses a patch for.
     pub fn patch(&mut self, place: &Place, patch: Patch) -> Result<(Arc<Value>, bool), Failure> {
-        let old = self.state.store.get(place).cloned();
+        let old = self.live(place)?;
         let (config, force) = match patch {
             Patch::Apply { config, force } => (config, force),
             other => {
@@ -85,7 +85,7 @@ impl Write<'_> {
         let patched = match patch {
             Patch::Json(operations) => json_patch(&shown, operations).map_err(|error| match error {
                 PatchError::Malformed(message) => Failure::bad_request(message),
-                PatchError::Failed(_) => Failure {
+                PatchError::Failed(_) | PatchError::Untrue(_) => Failure {
                     code: 422,
                     reason: "Invalid",
                     message: "the server rejected our request due to an error in our request".to_owned(),
@@ -167,8 +167,8 @@ impl Write<'_> {
                 object["metadata"][field] = meta[field].clone();
             }
         }
+        object = self.mutated(object, Some(old))?;
         rules::prepare_update(&resource, &self.part, old, &mut object);
-        self.admit(Admission::Mutating, Some(&object), Some(old))?;
         admit::fill_in(self.state, &resource, &mut object, Some(old))?;
         if self.part == Part::Main {
             admit::allocate(self.state, &resource, &mut object, Some(old))?;
@@ -186,6 +186,7 @@ impl Write<'_> {
         }
         object["metadata"]["resourceVersion"] = meta["resourceVersion"].clone();
         self.admit(Admission::Validating, Some(&object), Some(old))?;
+        self.keep(&mut object)?;
         if fields::same_but_times(old, &mut object) {
             return Ok(Arc::clone(old));
         }

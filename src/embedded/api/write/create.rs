@@ -51,7 +51,7 @@ impl Write<'_> {
         }
         object["metadata"]["uid"] = self.state.random.uid().into();
         object["metadata"]["creationTimestamp"] = seconds(self.state.now).into();
-        self.admit(Admission::Mutating, Some(&object), None)?;
+        object = self.mutated(object, None)?;
         admit::fill_in(self.state, &resource, &mut object, None)?;
         rules::prepare_create(&resource, &mut object);
         admit::allocate(self.state, &resource, &mut object, None)?;
@@ -64,6 +64,7 @@ impl Write<'_> {
             self.warnings.extend(rules::warnings(&resource, &object));
         }
         self.admit(Admission::Validating, Some(&object), None)?;
+        self.keep(&mut object)?;
         let admitted = admit::check(self.state, &resource, &object, None)?;
         self.warnings.extend(admitted);
         if self.state.store.get(&place).is_some() {

@@ -4,10 +4,28 @@ use serde_json::{Value, json};
 
 use super::{Failure, FieldError, Validation, Write};
 use crate::embedded::convert;
+use crate::embedded::fields;
 use crate::embedded::rules;
 use crate::embedded::typed;
 
 impl Write<'_> {
+    /// A body that is answered and not kept, with whoever it is of.
+    /// `complete`: what else its type does to it, before it has an owner.
+    pub(in crate::embedded::api) fn received(
+        &mut self,
+        namespace: Option<&str>,
+        body: Value,
+        doubled: &[String],
+        complete: impl FnOnce(&mut Value),
+    ) -> Result<Value, Failure> {
+        let mut object = self.decode(body, doubled)?;
+        self.name_namespace(&mut object, namespace)?;
+        complete(&mut object);
+        let owner = self.owner();
+        fields::update(self.state, &self.resource, &owner, None, &mut object);
+        Ok(object)
+    }
+
     /// `apiVersion` and `kind` are the resource's, or missing.
     pub(super) fn check_kind(&self, body: &mut Value) -> Result<(), Failure> {
         let resource = &self.resource;
@@ -28,8 +46,10 @@ impl Write<'_> {
                 format!("the API version in the data ({said_version}) does not match the expected API version ({api_version})")
             } else {
                 let version = said_version.rsplit('/').next().unwrap_or_default();
+                // Where Go has the kind's type.
+                let package = resource.group.split('.').next().filter(|group| !group.is_empty()).unwrap_or("core");
                 format!(
-                    "{said_kind} in version \"{version}\" cannot be handled as a {kind}: converting ({version}.{said_kind}) to (core.{kind}): unknown conversion"
+                    "{said_kind} in version \"{version}\" cannot be handled as a {kind}: converting ({version}.{said_kind}) to ({package}.{kind}): unknown conversion"
                 )
             };
             return Err(Failure::bad_request(message));
@@ -63,7 +83,7 @@ impl Write<'_> {
     }
 
     /// The same for what apply made: it is known to fit, but for what the configuration brought.
-    pub(super) fn settle(&mut self, mut object: Value) -> Result<Value, Failure> {
+    pub(in crate::embedded::api) fn settle(&mut self, mut object: Value) -> Result<Value, Failure> {
         let managed = object["metadata"].as_object_mut().and_then(|meta| meta.remove("managedFields"));
         let mut object = {
             self.typed(&mut object)?;
@@ -92,10 +112,14 @@ impl Write<'_> {
             let (kind, version) = (&resource.kind, &resource.version);
             Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {message}"))
         })?;
+        let before = convert::has_another_form(resource).then(|| body.clone());
         self.state.schemas.complete(resource, body).map_err(|message| {
             let (kind, version) = (&resource.kind, &resource.version);
             Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {message}"))
         })?;
+        if let Some(before) = before {
+            convert::without_defaults(resource, &before, body);
+        }
         if let Some(managed) = managed {
             body["metadata"]["managedFields"] = managed;
         }

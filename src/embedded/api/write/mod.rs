@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{Call, Failure, FieldError};
 use crate::embedded::catalog::Resource;
+use crate::embedded::crd;
 use crate::embedded::fields::Owner;
 use crate::embedded::rights::User;
 use crate::embedded::store::Place;
@@ -31,6 +32,8 @@ pub enum Part {
     Scale,
     /// A namespace's own finalizers.
     Finalize,
+    /// A token of an account, which is kept nowhere.
+    Token,
 }
 
 impl Part {
@@ -41,6 +44,7 @@ impl Part {
             Self::Status => "status",
             Self::Scale => "scale",
             Self::Finalize => "finalize",
+            Self::Token => "token",
         }
     }
 }
@@ -122,6 +126,23 @@ impl<'s> Write<'s> {
     /// The place of an object of this resource.
     pub fn place(&self, namespace: Option<&str>, name: &str) -> Place {
         Place { resource: Arc::clone(&self.resource.storage), namespace: namespace.unwrap_or_default().to_owned(), name: name.to_owned() }
+    }
+
+    /// The object at a place, if this write's version can be had of it.
+    pub(in crate::embedded::api) fn live(&self, place: &Place) -> Result<Option<Arc<Value>>, Failure> {
+        let found = self.state.store.get(place);
+        if let Some(found) = found.filter(|_| !self.internal) {
+            crd::of_kept(self.state, &self.resource, found)?;
+        }
+        Ok(found.cloned())
+    }
+
+    /// The object in the version that it is kept in.
+    pub(super) fn keep(&self, object: &mut Value) -> Result<(), Failure> {
+        let Some(stored) = self.state.definitions.stored(&self.resource) else { return Ok(()) };
+        crd::between(self.state, &self.resource, object["apiVersion"].as_str().unwrap_or_default(), &stored)?;
+        object["apiVersion"] = stored.into();
+        Ok(())
     }
 
     pub(super) fn owner(&self) -> Owner {

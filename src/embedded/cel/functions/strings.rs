@@ -21,6 +21,10 @@ pub(super) const ALL: Functions = &[
     ("string -> endsWith(string): bool", |args| text2(args, |text, part| Ok(Value::Bool(text.ends_with(part))))),
     ("string -> matches(string): bool", matches),
     ("matches(string, string): bool", matches),
+    ("jsonpatch.escapeKey(string): string", |args| match args {
+        [Value::String(key)] => Ok(Value::text(key.replace('~', "~0").replace('/', "~1"))),
+        _ => no_overload(),
+    }),
     ("string(string): string", |args| Ok(args[0].clone())),
     ("string(bool): string", shown),
     ("string(int): string", shown),
@@ -225,7 +229,7 @@ fn show(value: &Value) -> String {
         Value::Semver(version) => version.to_string(),
         Value::Kind(name) => name.to_string(),
         Value::Optional(Some(inner)) => show(inner),
-        Value::Optional(None) | Value::Format(_) | Value::Failed(_) => String::new(),
+        Value::Optional(None) | Value::Format(_) | Value::Made(..) | Value::Failed(_) => String::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod config;
 mod others;
 mod pod;
+mod scaler;
 mod service;
 mod workload;
 

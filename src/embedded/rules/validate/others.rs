@@ -10,7 +10,7 @@ use crate::resource::Quantity;
 pub(super) fn check(kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
     let spec = &object["spec"];
     match kind {
-        "HorizontalPodAutoscaler" => scaler(spec, errors),
+        "HorizontalPodAutoscaler" => super::scaler::validate(spec, errors),
         "PodDisruptionBudget" => budget(spec, errors),
         "NetworkPolicy" => policy(spec, errors),
         "Ingress" => ingress(spec, errors),
@@ -57,24 +57,6 @@ pub(super) fn check(kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
 
 fn amount(value: &Value) -> Option<Quantity> {
     value.as_str()?.parse().ok()
-}
-
-fn scaler(spec: &Value, errors: &mut Vec<FieldError>) {
-    let (least, most) = (spec["minReplicas"].as_i64(), spec["maxReplicas"].as_i64().unwrap_or(0));
-    if least.is_some_and(|least| least < 1) {
-        errors.push(FieldError::invalid("spec.minReplicas", &spec["minReplicas"], "must be greater than or equal to 1"));
-    }
-    if most < 1 {
-        errors.push(FieldError::required("spec.maxReplicas", "must be set and greater than 0"));
-    }
-    if least.is_some_and(|least| most < least) {
-        errors.push(FieldError::invalid("spec.maxReplicas", &most.into(), "must be greater than or equal to `minReplicas`"));
-    }
-    for field in ["kind", "name"] {
-        if text(&spec["scaleTargetRef"][field]).is_empty() {
-            errors.push(FieldError::required(format!("spec.scaleTargetRef.{field}"), ""));
-        }
-    }
 }
 
 fn budget(spec: &Value, errors: &mut Vec<FieldError>) {

@@ -1,6 +1,8 @@
 //! Kinds that are served in two forms: kept in one, and turned into the other on the way out and in.
 
-use serde_json::{Value, json};
+mod scaler;
+
+use serde_json::Value;
 
 use super::catalog::Resource;
 
@@ -12,11 +14,27 @@ pub fn is_kept_so(resource: &Resource) -> bool {
     ) && resource.custom.is_none()
 }
 
+/// Whether what is kept has another form than the resource's version.
+pub fn has_another_form(resource: &Resource) -> bool {
+    !is_kept_so(resource) && resource.custom.is_none()
+}
+
+/// Takes defaults away that a version has only where the kept form has nothing else.
+pub fn without_defaults(resource: &Resource, before: &Value, object: &mut Value) {
+    const TARGET: &str = "targetCPUUtilizationPercentage";
+    if resource.is("autoscaling", "HorizontalPodAutoscaler")
+        && before["spec"][TARGET].is_null()
+        && let Some(spec) = object["spec"].as_object_mut()
+    {
+        spec.remove(TARGET);
+    }
+}
+
 /// An object as the resource's version has it.
 pub fn out(resource: &Resource, object: &Value) -> Value {
     match (resource.group.as_str(), resource.version.as_str(), resource.kind.as_str()) {
         ("events.k8s.io", _, "Event") => event_out(object),
-        ("autoscaling", "v1", "HorizontalPodAutoscaler") => scaler_out(object),
+        ("autoscaling", "v1", "HorizontalPodAutoscaler") => scaler::out(object),
         _ if resource.custom.is_some() => {
             let mut object = object.clone();
             object["apiVersion"] = resource.api_version().into();
@@ -30,7 +48,8 @@ pub fn out(resource: &Resource, object: &Value) -> Value {
 pub fn kept(resource: &Resource, object: Value) -> Value {
     match (resource.group.as_str(), resource.version.as_str(), resource.kind.as_str()) {
         ("events.k8s.io", _, "Event") => event_kept(object),
-        ("autoscaling", "v1", "HorizontalPodAutoscaler") => scaler_kept(object),
+        ("autoscaling", "v1", "HorizontalPodAutoscaler") => scaler::kept(object),
+        ("autoscaling", _, "HorizontalPodAutoscaler") => scaler::plain(object),
         _ => object,
     }
 }
@@ -68,36 +87,4 @@ fn rename(object: &mut Value, names: &[(&str, &str)]) {
             map.insert((*to).to_owned(), value);
         }
     }
-}
-
-fn scaler_out(object: &Value) -> Value {
-    let mut scaler = object.clone();
-    scaler["apiVersion"] = "autoscaling/v1".into();
-    let cpu = |metric: &&Value| metric["resource"]["name"] == "cpu" && metric["resource"]["target"]["type"] == "Utilization";
-    let metrics = object["spec"]["metrics"].as_array().map_or(&[][..], Vec::as_slice);
-    let target = metrics.iter().find(cpu).map(|metric| metric["resource"]["target"]["averageUtilization"].clone());
-    if let Some(spec) = scaler["spec"].as_object_mut() {
-        spec.remove("metrics");
-        spec.remove("behavior");
-        if let Some(target) = target {
-            spec.insert("targetCPUUtilizationPercentage".to_owned(), target);
-        }
-    }
-    if let Some(status) = scaler["status"].as_object_mut() {
-        status.remove("conditions");
-        status.remove("currentMetrics");
-    }
-    scaler
-}
-
-fn scaler_kept(mut scaler: Value) -> Value {
-    scaler["apiVersion"] = "autoscaling/v2".into();
-    if let Some(spec) = scaler["spec"].as_object_mut()
-        && let Some(target) = spec.remove("targetCPUUtilizationPercentage")
-    {
-        let metric =
-            json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}}});
-        spec.insert("metrics".to_owned(), json!([metric]));
-    }
-    scaler
 }
