@@ -220,5 +220,5 @@ pub(super) fn roughly(live: &Object, send: &Object, manager: &FieldManager) -> O
 }
 
 fn is_no_identity(path: &FieldPath) -> bool {
-    !path.0.is_empty() && !IDENTITY.iter().any(|fields| path.covers(&FieldPath::fields(fields)))
+    !path.0.is_empty() && !IDENTITY.iter().any(|identity| path.covers(identity))
 }

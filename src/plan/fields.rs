@@ -1,5 +1,7 @@
 //! The fields of a change: what stands there, what will, and whose doing it is.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use crate::merge::{self, ManagedFields};
@@ -29,8 +31,7 @@ impl Sides<'_> {
         let differences = if let Some(live) = self.live {
             self.differences(live.without_server_fields().value(), after.value())
         } else {
-            let identity = |path: &FieldPath| IDENTITY.iter().any(|fields| FieldPath::fields(fields) == *path);
-            let leaves = self.leaves(&FieldPath::root(), after.value()).into_iter().filter(|(path, _)| !identity(path));
+            let leaves = self.leaves(&FieldPath::root(), after.value()).into_iter().filter(|(path, _)| !IDENTITY.contains(path));
             leaves.map(|(path, value)| merge::FieldDiff { path, before: None, after: Some(value) }).collect()
         };
         let managed = self.live.map(ManagedFields::of).unwrap_or_default();
@@ -136,7 +137,10 @@ impl Sides<'_> {
 }
 
 /// What every object has, and what is no field of its own.
-pub(super) const IDENTITY: [&[&str]; 4] = [&["apiVersion"], &["kind"], &["metadata", "name"], &["metadata", "namespace"]];
+pub(super) static IDENTITY: LazyLock<[FieldPath; 4]> = LazyLock::new(|| {
+    let fields: [&[&str]; 4] = [&["apiVersion"], &["kind"], &["metadata", "name"], &["metadata", "namespace"]];
+    fields.map(FieldPath::fields)
+});
 
 /// The type of what stands at a place.
 fn type_at<'t>(of: TypeRef<'t>, path: &FieldPath) -> Option<TypeRef<'t>> {

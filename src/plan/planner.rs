@@ -1,19 +1,23 @@
 //! The fold: takes what the cluster holds, asks what only the server can tell, and gives the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::graph::ResourceGraph;
 use crate::resource::{
     Desired, Diagnostic, Diagnostics, FieldManager, GroupKind, GroupVersionKind, KeyRef, Object, ObjectKey, Origin, StackIdentity,
 };
 use crate::stack::model::CountOrPercent;
+use crate::stack::parallel::side_by_side;
 
 use super::case::{Case, Decision, Surroundings};
 use super::removal::{self, Removal};
 use super::rights::Needs;
 use super::wanted::{self, One, Settled, Wanted};
 use super::{Answer, Ask, Asking, Filter, Known, Limits, Mutators, Plan, Question, Rights, Sieve, Sifted, Target, Types};
+
+/// So few cases aren't worth a thread.
+const FEW: usize = 64;
 
 /// What a plan is made of, besides what the cluster holds.
 #[derive(Debug)]
@@ -332,7 +336,7 @@ impl<'a> Planner<'a> {
         self.begun = true;
         self.included = super::scope::needed(self);
         self.around = self.surroundings();
-        let mut cases = Vec::new();
+        let mut begun = Vec::new();
         let wanted: Vec<_> = self.wanted.iter().map(|one| (one.key.to_key(), one)).collect();
         for (key, One { desired, place, .. }) in wanted {
             let selected = self.input.filter.is_empty() || self.input.filter.selects(&key, &desired.scope);
@@ -345,19 +349,25 @@ impl<'a> Planner<'a> {
             }
             let types: &'a Types = self.input.types;
             let kind = types.kind(&desired.object.gvk());
-            let mut case = Case::new(key, desired, self.input.known, self.manager.clone(), kind);
-            if self.unreadable.contains_key(&case.key) {
+            // Everything that is deleted is told by the objects that stay behind: those of the stack leave the map.
+            let live = self.live.remove(&key);
+            begun.push(Mutex::new(Some((Case::new(key, desired, self.input.known, self.manager.clone(), kind), live))));
+        }
+        let (around, unreadable, asking) = (&self.around, &self.unreadable, self.input.asking);
+        // Each is decided by itself.
+        let cases = side_by_side(begun.len(), FEW, |number| {
+            let (mut case, live) = begun[number].lock().unwrap_or_else(PoisonError::into_inner).take()?;
+            if unreadable.contains_key(&case.key) {
                 case.decision = Decision::Unknown;
             } else {
-                // Everything that is deleted is told by the objects that stay behind: those of the stack leave the map.
-                case.begin(self.live.remove(&case.key), &self.around);
+                case.begin(live, around);
             }
-            if self.input.asking == Asking::Nothing {
-                case.answer_by_prediction(&self.around);
+            if asking == Asking::Nothing {
+                case.answer_by_prediction(around);
             }
-            cases.push(case);
-        }
-        self.cases = cases;
+            Some(case)
+        });
+        self.cases = cases.into_iter().flatten().collect();
         self.removals = removal::removals(self);
         let served = self.served_kinds();
         for removal in &self.removals {

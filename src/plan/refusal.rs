@@ -117,10 +117,9 @@ pub(super) fn leftovers(causes: &[(String, String)], send: &Object, live: &Objec
 /// What makes leftovers ours and changes no value: what we own already, with its live values, and them.
 pub(super) fn owning(leftovers: &[FieldPath], live: &Object, manager: &FieldManager) -> Option<Object> {
     let mut value = super::configuration::owned(live, manager).extract(live.value()).unwrap_or_else(|| serde_json::json!({}));
-    for fields in super::fields::IDENTITY {
-        let path = FieldPath::fields(fields);
+    for path in &*super::fields::IDENTITY {
         if let Some(found) = path.get(live.value()) {
-            merge::set(&mut value, &path, found.clone());
+            merge::set(&mut value, path, found.clone());
         }
     }
     for path in leftovers {

@@ -124,8 +124,7 @@ impl Scene {
         live.value_mut()["metadata"]["uid"] = json!(format!("uid-{}", live.name()));
         live.value_mut()["metadata"]["resourceVersion"] = json!("1");
         let leaves = merge::leaves(&FieldPath::root(), desired.object.value()).into_iter().map(|(path, _)| path);
-        let fields: FieldSet =
-            leaves.filter(|path| !super::super::fields::IDENTITY.iter().any(|fields| FieldPath::fields(fields) == *path)).collect();
+        let fields: FieldSet = leaves.filter(|path| !super::super::fields::IDENTITY.contains(path)).collect();
         live.value_mut()["metadata"]["managedFields"] = json!([{"manager": manager().as_str(), "operation": "Apply",
             "apiVersion": live.api_version(), "time": "2026-11-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": fields.print()}]);
         self.prior.objects.insert(desired.key(), record(desired, &live, &manager()).unwrap());
