@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Converted, FieldSet, ManagedFields, Merged, Owned, Refused, Verdict, Writer, apply, compare, fields_of, unchanged, unchanged_of_shape,
-    update, without_items,
+    Converted, FieldSet, ManagedFields, Merged, Owned, Refused, Verdict, Writer, apply, compare, fields_of, predict, unchanged,
+    unchanged_of_shape, update, without_items,
 };
 use crate::resource::{FieldPath, GroupVersionKind, Object, Tape};
 use crate::schema::{Definition, TypeRef};
@@ -171,6 +171,14 @@ fn anything() -> impl Strategy<Value = Value> {
 
 fn told(live: &Value, wanted: &Value, without: &[&FieldPath], manager: &str, of: TypeRef<'_>) -> Verdict {
     unchanged(Tape::from(live).tree(), Tape::from(wanted).tree(), without, manager, of)
+}
+
+#[test]
+fn what_would_stay_is_told_as_it_stands() {
+    let spec = |count: Value| configuration(Map::from_iter([("count".to_owned(), count)]));
+    let live = applied(None, &spec(json!(1)), "alice", false).unwrap().object;
+    let again = predict(Some(&live), &spec(json!(1.0)), &writer("alice", "2026-01-02T00:00:00Z"), false).unwrap();
+    assert_eq!((again.is_unchanged(), again.object.to_string()), (true, live.to_string()));
 }
 
 proptest! {

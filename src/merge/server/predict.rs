@@ -18,7 +18,8 @@ use crate::schema;
 pub fn predict(live: Option<&Value>, configuration: &Value, by: &Writer<'_>, force: bool) -> Result<Merged, Refused> {
     let merged = apply(live, configuration, by, force)?;
     if merged.is_unchanged() {
-        return Ok(merged);
+        // As it stands, however the same is written there: `1` for `1.0`.
+        return Ok(Merged { object: live.cloned().unwrap_or(merged.object), ..merged });
     }
     let mut object = merged.object;
     // Of built-in kinds null is as good as nothing.
