@@ -1,11 +1,11 @@
 //! From an environment's `cluster` and the flags to a connection, as kubectl's users expect it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use tokio::sync::{OnceCell, RwLock};
+use tokio::sync::RwLock;
 
 use super::ahead::Ahead;
 use super::transport::Transport;
@@ -48,7 +48,7 @@ pub struct Cluster {
     pub(super) transport: Transport,
     pub(super) kinds: Arc<RwLock<Option<Kinds>>>,
     pub(super) ahead: Ahead,
-    version: Arc<OnceCell<String>>,
+    version: Arc<OnceLock<String>>,
     context: String,
 }
 
@@ -122,16 +122,16 @@ impl Cluster {
         &self.context
     }
 
-    /// What the server says that it is: `v1.36.3`. Asked once, then remembered.
+    /// What the server says that it is: `v1.36.3`. Asked once, then remembered; who asks meanwhile asks too, and waits for nobody.
     ///
     /// # Errors
     /// The server doesn't answer.
     pub(super) async fn version(&self) -> Result<String, ClusterError> {
-        let ask = || async {
-            let version = self.transport.read_json("/version").await?;
-            Ok(version["gitVersion"].as_str().unwrap_or_default().to_owned())
-        };
-        self.version.get_or_try_init(ask).await.cloned()
+        if let Some(known) = self.version.get() {
+            return Ok(known.clone());
+        }
+        let version = self.transport.read_json("/version").await?;
+        Ok(self.version.get_or_init(|| version["gitVersion"].as_str().unwrap_or_default().to_owned()).clone())
     }
 
     /// The same, if it was asked already.
