@@ -1,31 +1,25 @@
 //! Work on many things at once, with the answers in the things' order, so that nobody can tell how many hands there were.
 
-use std::panic::resume_unwind;
-use std::thread;
+use std::sync::LazyLock;
+
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// As much as a process's first thread has: work that goes deep goes as deep here.
 const STACK: usize = 8 << 20;
 
-/// Does `work` for each number below `count`; fewer than `least` for a thread cost more to hand out than to do.
-pub fn side_by_side<R: Send>(count: usize, least: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(count / least);
-    if threads < 2 {
-        return (0..count).map(work).collect();
+/// Who does the work: as many as there are processors. They stay, and so does the memory that they have at hand. None: there are no
+/// threads to be had.
+static HANDS: LazyLock<Option<ThreadPool>> = LazyLock::new(|| ThreadPoolBuilder::new().stack_size(STACK).build().ok());
+
+/// Does `work` for each number below `count`; fewer than `least` cost more to hand out than to do. Who is done takes of what others
+/// have left: a processor may be busy with something else.
+pub fn side_by_side<R: Send>(count: usize, least: usize, work: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
+    let hands = if count < 2 * least { None } else { HANDS.as_ref() };
+    match hands.filter(|hands| hands.current_num_threads() > 1) {
+        Some(hands) => hands.install(|| (0..count).into_par_iter().with_min_len(least).map(work).collect()),
+        None => (0..count).map(work).collect(),
     }
-    let share = count.div_ceil(threads);
-    thread::scope(|scope| {
-        let work = &work;
-        let parts: Vec<_> = (0..count)
-            .step_by(share)
-            .map(|first| {
-                let part = move || (first..count.min(first + share)).map(work).collect::<Vec<R>>();
-                // Where there is no thread to be had, it is done here.
-                thread::Builder::new().stack_size(STACK).spawn_scoped(scope, part).map_err(|_| part())
-            })
-            .collect();
-        let done = |part: thread::ScopedJoinHandle<'_, Vec<R>>| part.join().unwrap_or_else(|panic| resume_unwind(panic));
-        parts.into_iter().flat_map(|part| part.map_or_else(|here| here, done)).collect()
-    })
 }
 
 #[cfg(test)]
