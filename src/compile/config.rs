@@ -16,7 +16,7 @@ use super::names;
 /// The ConfigMap of `[config]`, if there are plain values.
 pub(super) fn config_map(service: &ServiceContext<'_>) -> Option<Desired> {
     let mut data = Marked::default();
-    for (name, value) in &service.spec().config {
+    for (name, value) in &service.instance.config {
         if let Some(text) = plain(value) {
             data.set_key_from(name, text, Some(service.origin_at(&["config", name])));
         }
@@ -26,7 +26,7 @@ pub(super) fn config_map(service: &ServiceContext<'_>) -> Option<Desired> {
 
 /// Whether the service has plain values.
 pub(super) fn has_config_map(service: &ServiceContext<'_>) -> bool {
-    service.spec().config.values().any(|value| plain(value).is_some())
+    service.instance.config.values().any(|value| plain(value).is_some())
 }
 
 /// The ConfigMap of `[files]`, if there are files with contents.
@@ -74,7 +74,7 @@ fn make(service: &ServiceContext<'_>, name: &str, data: Marked) -> Option<Desire
 
 /// The variables of the service that aren't plain values, for each of its containers that reads its configuration.
 pub(super) fn referenced(service: &ServiceContext<'_>, diagnostics: &mut Diagnostics) -> Vec<Marked> {
-    let entries = service.spec().config.iter().filter(|(_, value)| plain(value).is_none());
+    let entries = service.instance.config.iter().filter(|(_, value)| plain(value).is_none());
     entries.filter_map(|(name, value)| variable(service, name, value, service.origin_at(&["config", name]), diagnostics)).collect()
 }
 

@@ -2,7 +2,7 @@
 //! differs in texts of its configuration that name the tenant, or in nothing. It is decoded once, for the first of them;
 //! and where nothing but such texts has references, it is resolved and checked once too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use super::evaluate::Evaluation;
@@ -10,6 +10,9 @@ use super::layer::Layered;
 use super::model::{ConfigValue, Service, Tenancy};
 use super::node::{Node, NodeValue};
 use super::reference::is_template;
+
+/// A service's `[config]`.
+pub type Config = BTreeMap<String, ConfigValue>;
 
 /// What was decoded first, by the layers that it was made of.
 pub struct Alike(HashMap<usize, Kin>);
@@ -24,7 +27,9 @@ struct Kin {
 pub struct First {
     /// The tree, its references resolved.
     pub node: Node,
-    service: Service,
+    /// Without its configuration.
+    service: Arc<Service>,
+    config: Config,
     /// The settings of its namespace, where it was checked against them and nothing was wrong.
     checked: Option<Tenancy>,
     /// The texts of `[config]` that have references; None if others have some too.
@@ -33,8 +38,10 @@ pub struct First {
 
 /// An instance that is like the first.
 pub struct Found {
-    /// What it is.
-    pub service: Service,
+    /// What it is, without its configuration.
+    pub service: Arc<Service>,
+    /// Its configuration.
+    pub config: Config,
     /// The number of those that are alike.
     pub number: usize,
 }
@@ -55,7 +62,7 @@ impl Alike {
         let kin = self.0.get(&place(layered))?;
         let first = kin.first.get()?;
         let texts = texts_that_differ(&first.node, node)?;
-        Some(Found { service: with_texts(&first.service, &texts), number: kin.number })
+        Some(first.found(&texts, kin.number))
     }
 
     /// The first of these layers, if there was nothing to say about it in a namespace of these settings: who has the same values
@@ -79,18 +86,25 @@ impl Alike {
             }
         }
         let number = self.0.get(&place(layered))?.number;
-        Some(Found { service: with_texts(&first.service, &texts), number })
+        Some(first.found(&texts, number))
     }
 
     /// Keeps what was decoded without a complaint, for those that are alike; their number, if this is the first. `checked`:
     /// the settings that it was checked against without a complaint.
-    pub fn keep(&self, layered: &Arc<Layered>, node: &Node, service: &Service, checked: Option<&Tenancy>) -> Option<usize> {
+    pub fn keep(
+        &self,
+        layered: &Arc<Layered>,
+        node: &Node,
+        (service, config): (&Arc<Service>, &Config),
+        checked: Option<&Tenancy>,
+    ) -> Option<usize> {
         let kin = self.0.get(&place(layered))?;
         let mut is_first = false;
         // Somebody else's may have been first, and is as good.
         kin.first.get_or_init(|| {
             is_first = true;
-            First { node: node.clone(), service: service.clone(), checked: checked.cloned(), refer: config_that_refers(&layered.node) }
+            let (service, config, checked) = (Arc::clone(service), config.clone(), checked.cloned());
+            First { node: node.clone(), service, config, checked, refer: config_that_refers(&layered.node) }
         });
         is_first.then_some(kin.number)
     }
@@ -100,13 +114,15 @@ fn place(layered: &Arc<Layered>) -> usize {
     Arc::as_ptr(layered).addr()
 }
 
-/// A service with other texts in its configuration. A text is a text, whatever it says: nothing else depends on it.
-fn with_texts<S: AsRef<str>>(service: &Service, texts: &[(&str, S)]) -> Service {
-    let mut service = service.clone();
-    for (name, text) in texts {
-        service.config.insert((*name).to_owned(), ConfigValue::Text(text.as_ref().to_owned()));
+impl First {
+    /// One like it with other texts in its configuration. A text is a text, whatever it says: nothing else depends on it.
+    fn found<S: AsRef<str>>(&self, texts: &[(&str, S)], number: usize) -> Found {
+        let mut config = self.config.clone();
+        for (name, text) in texts {
+            config.insert((*name).to_owned(), ConfigValue::Text(text.as_ref().to_owned()));
+        }
+        Found { service: Arc::clone(&self.service), config, number }
     }
-    service
 }
 
 /// The texts of `[config]` that have references. None: something else has some.
@@ -198,15 +214,24 @@ mod tests {
 
     #[test]
     fn what_is_found_is_what_would_be_decoded() {
-        let decoded = |node: &Node| serde_json::from_value::<Service>(node.to_json()).unwrap();
+        let decoded = |node: &Node| {
+            let mut service = serde_json::from_value::<Service>(node.to_json()).unwrap();
+            let config = std::mem::take(&mut service.config);
+            (Arc::new(service), config)
+        };
+        let keep = |alike: &Alike, layered: &Arc<Layered>, node: &Node| {
+            let (service, config) = decoded(node);
+            alike.keep(layered, node, (&service, &config), None)
+        };
         let (first, other) =
             (node("config = { A = 'x', B = true }\nneeds = ['a']"), node("config = { A = 'true', B = true }\nneeds = ['a']"));
         let layered = Arc::new(Layered::of(Vec::new(), &first.origin, &mut Diagnostics::default()));
         let alike = Alike::of([&layered].into_iter());
         assert!(alike.find(&layered, &first).is_none());
-        assert!(alike.keep(&layered, &first, &decoded(&first), None).is_some());
-        assert_eq!(alike.find(&layered, &other).unwrap().service, decoded(&other));
-        assert_eq!(alike.keep(&layered, &other, &decoded(&other), None), None, "it isn't the first");
+        assert!(keep(&alike, &layered, &first).is_some());
+        let found = alike.find(&layered, &other).unwrap();
+        assert_eq!((found.service, found.config), decoded(&other));
+        assert_eq!(keep(&alike, &layered, &other), None, "it isn't the first");
     }
 
     #[test]
@@ -215,8 +240,9 @@ mod tests {
         let layered = Arc::new(Layered::of(Vec::new(), &node.origin, &mut Diagnostics::default()));
         let (alike, unchecked) = (Alike::of([&layered].into_iter()), Alike::of([&layered].into_iter()));
         let (tenancy, other) = (Tenancy::default(), Tenancy { quota: !Tenancy::default().quota, ..Tenancy::default() });
-        alike.keep(&layered, &node, &Service::default(), Some(&tenancy));
-        unchecked.keep(&layered, &node, &Service::default(), None);
+        let (service, config) = <(Arc<Service>, Config)>::default();
+        alike.keep(&layered, &node, (&service, &config), Some(&tenancy));
+        unchecked.keep(&layered, &node, (&service, &config), None);
         assert!(alike.checked(&layered, &tenancy).is_some() && alike.checked(&layered, &other).is_none());
         assert!(unchecked.checked(&layered, &tenancy).is_none());
     }

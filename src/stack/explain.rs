@@ -81,7 +81,8 @@ pub fn service(resolved: &Resolved, service: &str, tenant: Option<&str>, field: 
         Diagnostic::error("stack::explain", format!("`{}` is no field's path: {reason}", field.unwrap_or_default()))
             .help("write keys with dots between: `replicas.min`")
     })?;
-    let spec = serde_json::to_value(&instance.spec).unwrap_or_default();
+    let mut spec = serde_json::to_value(&*instance.spec).unwrap_or_default();
+    spec["config"] = serde_json::to_value(&instance.config).unwrap_or_default();
     let mut fields = Vec::new();
     for (path, spoken) in &instance.provenance.0 {
         let own = split_path(path).unwrap_or_default();

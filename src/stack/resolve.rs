@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::resource::{Diagnostic, Diagnostics, Origin, StackIdentity};
 
-use super::alike::{Alike, Found};
+use super::alike::{Alike, Config, Found};
 use super::draft::{Draft, Owner};
 use super::evaluate::{Evaluation, Scope};
 use super::inputs::outside;
@@ -195,9 +195,10 @@ impl<'r> Resolver<'r, '_> {
         let (draft, alike) = (self.draft, self.alike);
         let layered = draft.instances.get(&(place, name))?;
         let origin = &draft.stack.services().get(name)?.node.origin;
-        let instance = |spec, alike, references| Instance {
+        let instance = |(spec, config), alike, references| Instance {
             service: name.to_owned(),
             spec,
+            config,
             origin: origin.clone(),
             provenance: layered.provenance.clone(),
             references,
@@ -206,14 +207,14 @@ impl<'r> Resolver<'r, '_> {
         let scope = Scope { place: Some(place), tier: None, service: Some(name) };
         if let Some((first, tenancy)) = tenancy.and_then(|tenancy| Some((alike.checked(layered, tenancy)?, tenancy))) {
             let mut evaluation = Evaluation::new(draft, scope, self.diagnostics);
-            if let Some(Found { service, number }) = alike.resolve(layered, first, &mut evaluation) {
+            if let Some(Found { service, config, number }) = alike.resolve(layered, first, &mut evaluation) {
                 let (failed, references) = (evaluation.has_failed(), evaluation.services);
                 self.check_needs(&first.node, place, name);
                 if failed {
                     return None;
                 }
-                checks::texts(&subject(draft, place, (name, origin), &service, &first.node, tenancy), self.diagnostics);
-                return Some((instance(service, Some(number), references), Cow::Borrowed(&first.node)));
+                checks::texts(&subject(draft, place, (name, origin), (&service, &config), &first.node, tenancy), self.diagnostics);
+                return Some((instance((service, config), Some(number), references), Cow::Borrowed(&first.node)));
             }
         }
         let said = self.diagnostics.0.len();
@@ -228,19 +229,22 @@ impl<'r> Resolver<'r, '_> {
         self.take_files(&mut node);
         let found = alike.find(layered, &node);
         let said_before = self.diagnostics.0.len();
-        let (spec, mut number) = match found {
-            Some(Found { service, number }) => (service, Some(number)),
-            None => (self.decode_checked(&node, "service")?, None),
+        let (spec, config, mut number) = if let Some(Found { service, config, number }) = found {
+            (service, config, Some(number))
+        } else {
+            let mut service: Service = self.decode_checked(&node, "service")?;
+            let config = std::mem::take(&mut service.config);
+            (Arc::new(service), config, None)
         };
         let decoded_well = self.diagnostics.0.len() == said_before;
         if let Some(tenancy) = tenancy {
-            checks::service(&subject(draft, place, (name, origin), &spec, &node, tenancy), self.diagnostics);
+            checks::service(&subject(draft, place, (name, origin), (&spec, &config), &node, tenancy), self.diagnostics);
         }
         // One that there is something to say about is told of in each place.
         if number.is_none() && decoded_well {
-            number = alike.keep(layered, &node, &spec, tenancy.filter(|_| self.diagnostics.0.len() == said));
+            number = alike.keep(layered, &node, (&spec, &config), tenancy.filter(|_| self.diagnostics.0.len() == said));
         }
-        Some((instance(spec, number, references), Cow::Owned(node)))
+        Some((instance((spec, config), number, references), Cow::Owned(node)))
     }
 
     /// What a service needs are other services.
@@ -434,13 +438,13 @@ fn subject<'x>(
     draft: &'x Draft<'_>,
     place: usize,
     (name, origin): (&'x str, &'x Origin),
-    spec: &'x Service,
+    (spec, config): (&'x Service, &'x Config),
     node: &'x Node,
     tenancy: &'x Tenancy,
 ) -> checks::Subject<'x> {
     let production = draft.file().get("production").and_then(Node::as_bool) == Some(true);
     let tier = draft.places[place].owner.tier().and_then(|tier| draft.tiers.get(tier)).map(|tier| &tier.node);
-    checks::Subject { name, spec, node, origin, production, tenancy, tier }
+    checks::Subject { name, spec, config, node, origin, production, tenancy, tier }
 }
 
 fn fill(layered: &mut Layered, part: &str) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::resource::{Origin, Sensitive, StackIdentity};
 
-use super::model::{ClusterRef, Deletes, Environment, Registry, Service, Slo, StackFile, Tenancy, Tenant, Tier};
+use super::model::{ClusterRef, ConfigValue, Deletes, Environment, Registry, Service, Slo, StackFile, Tenancy, Tenant, Tier};
 
 /// A stack in one environment.
 #[derive(Clone, Debug)]
@@ -141,8 +141,11 @@ pub struct PlaceSecret {
 pub struct Instance {
     /// The service's name.
     pub service: String,
-    /// What it is, all layers laid over each other, all references resolved.
-    pub spec: Service,
+    /// What it is, all layers laid over each other, all references resolved; without its configuration. Instances that are alike have
+    /// one.
+    pub spec: Arc<Service>,
+    /// Its `[config]`.
+    pub config: BTreeMap<String, ConfigValue>,
     /// The line that the service begins at.
     pub origin: Origin,
     /// Where each value came from.

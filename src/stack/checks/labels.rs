@@ -30,7 +30,7 @@ pub(super) fn check(subject: &Subject<'_>, diagnostics: &mut Diagnostics) {
     for (name, route) in &spec.routes {
         annotations(&shown, &route.annotations, table(&["routes", name, "annotations"]), subject.origin, diagnostics);
     }
-    variables(subject, &["config"], &spec.config, diagnostics);
+    variables(subject, &["config"], subject.config, diagnostics);
     for (path, container) in subject.containers() {
         variables(subject, &[&path[..], &["config"]].concat(), &container.config, diagnostics);
     }

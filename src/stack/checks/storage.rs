@@ -48,7 +48,7 @@ fn files<'s>(subject: &Subject<'s>, places: &mut BTreeMap<String, &'s Origin>, d
 pub(super) fn sizes(subject: &Subject<'_>, diagnostics: &mut Diagnostics) {
     let spec = subject.spec;
     let files = spec.files.iter().map(|(path, file)| if let File::Text(text) = file { path.len() + text.len() } else { 0 });
-    let values = spec.config.iter().map(|(key, value)| key.len() + if let ConfigValue::Text(text) = value { text.len() } else { 0 });
+    let values = subject.config.iter().map(|(key, value)| key.len() + if let ConfigValue::Text(text) = value { text.len() } else { 0 });
     let size: usize = files.sum();
     let what = if size > 0 { "files" } else { "config" };
     let size = size.max(values.sum());

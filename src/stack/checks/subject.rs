@@ -1,6 +1,7 @@
 //! A service as the checks look at it: what it is, and where each of its values stands.
 
 use crate::resource::{Diagnostic, Diagnostics, Origin};
+use crate::stack::alike::Config;
 use crate::stack::model::{Container, Hook, Service, Tenancy};
 use crate::stack::node::{Node, join_path};
 
@@ -9,8 +10,10 @@ use crate::stack::node::{Node, join_path};
 pub struct Subject<'s> {
     /// Its name.
     pub name: &'s str,
-    /// What it is.
+    /// What it is, without its configuration.
     pub spec: &'s Service,
+    /// Its configuration.
+    pub config: &'s Config,
     /// The same as a tree, which knows the lines.
     pub node: &'s Node,
     /// Its file.

@@ -25,7 +25,7 @@ fn instance<'r>(resolved: &'r Resolved, namespace: &str, service: &str) -> &'r I
 }
 
 fn config(instance: &Instance, key: &str) -> ConfigValue {
-    instance.spec.config[key].clone()
+    instance.config[key].clone()
 }
 
 fn text(text: &str) -> ConfigValue {
@@ -92,7 +92,7 @@ fn layers_win_in_the_order_of_the_language() {
     for (key, value) in expected {
         assert_eq!(config(web, key), text(value), "{key}");
     }
-    assert_eq!(web.spec.config.len(), expected.len());
+    assert_eq!(web.config.len(), expected.len());
 
     let spoken = |path: &str| web.provenance.0[path].iter().map(|s| format!("{} {}", s.layer, s.origin)).collect::<Vec<_>>();
     assert_eq!(
@@ -149,7 +149,7 @@ fn unset_takes_away_what_lower_layers_and_defaults_say() {
     ];
     let resolved = resolve(&texts);
     let web = instance(&resolved, "shop-dev-shared", "web");
-    assert_eq!(web.spec.config.keys().collect::<Vec<_>>(), ["B"]);
+    assert_eq!(web.config.keys().collect::<Vec<_>>(), ["B"]);
     assert_eq!(web.spec.pod.pre_stop, None);
     assert_eq!(web.provenance.0["config.A"].last().unwrap().value, None);
 }
