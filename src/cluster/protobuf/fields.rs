@@ -34,6 +34,8 @@ pub(super) struct Message {
     by_name: Vec<usize>,
     /// Those that are null where they are absent, as a mask of their ranks.
     pub null_if_absent: u64,
+    /// It says when something was: two of them are rarely the same.
+    pub is_dated: bool,
 }
 
 /// A field.
@@ -161,6 +163,7 @@ impl Message {
                 self.null_if_absent |= u64::from(field.null_if_absent) << rank;
             }
         }
+        self.is_dated = self.fields.iter().flatten().any(|field| matches!(field.of, Type::Time | Type::MicroTime));
         self.by_name = numbers.into_iter().map(|(_, number)| number).collect();
     }
 

@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use foldhash::fast::RandomState;
 
 use self::fields::{Field, Messages, Times, Type};
 use crate::resource::{GroupVersionKind, Tape, TextPlace};
@@ -25,6 +26,12 @@ pub(super) const ACCEPT: &str = "application/vnd.kubernetes.protobuf,application
 
 /// Deeper is nothing real.
 const DEPTH: usize = 64;
+
+/// Messages of so few bytes are as soon laid out as found again.
+const WORTH_LOOKING: usize = 16;
+
+/// So many messages of a kind may be anew, and as many more as were there again, before none of them is looked for any more.
+const TRIES: u32 = 32;
 
 /// How the lists of a kind are read.
 #[derive(Clone, Copy, Debug)]
@@ -120,12 +127,21 @@ impl Fields<'_> {
     }
 }
 
+/// What bytes are of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Said {
+    Json,
+    Message(usize),
+}
+
 /// Lays messages out.
 struct Reader<'b> {
     messages: &'static Messages,
     to: Tape,
-    /// JSON that was laid out: objects that are alike have the same managed fields, to the byte.
-    laid_out: HashMap<&'b [u8], Range<usize>>,
+    /// What was laid out, by what it is and its bytes: objects that are alike have the same managed fields and the same pods, to the byte.
+    laid_out: HashMap<(Said, &'b [u8]), Range<usize>, RandomState>,
+    /// How often messages of each kind were there again, and how often not.
+    again: HashMap<usize, (u32, u32), RandomState>,
     /// Times that were written: many objects were made in the same second.
     times: HashMap<i64, TextPlace>,
     depth: usize,
@@ -135,7 +151,7 @@ impl<'b> Reader<'b> {
     fn new(messages: &'static Messages, bytes: usize) -> Self {
         // What servers write has a node for each eight bytes or so.
         let to = Tape::sharing(&messages.names, bytes / 8, bytes);
-        Self { messages, to, laid_out: HashMap::new(), times: HashMap::new(), depth: 0 }
+        Self { messages, to, laid_out: HashMap::default(), again: HashMap::default(), times: HashMap::new(), depth: 0 }
     }
 
     fn list(&mut self, item: usize, list: &'b [u8]) -> Option<()> {
@@ -289,9 +305,30 @@ impl<'b> Reader<'b> {
                     _ => return None,
                 },
             },
-            (Type::Message(of), Wire::Bytes(bytes)) => self.message(of, bytes)?,
+            (Type::Message(of), Wire::Bytes(bytes)) => self.message_or_again(of, bytes)?,
             _ => return None,
         }
+        Some(())
+    }
+
+    /// A message, or that it is the same as one before. Of kinds that are rarely the same none is looked for.
+    fn message_or_again(&mut self, of: usize, bytes: &'b [u8]) -> Option<()> {
+        if bytes.len() < WORTH_LOOKING || self.messages.get(of)?.is_dated {
+            return self.message(of, bytes);
+        }
+        let (again, anew) = self.again.entry(of).or_default();
+        if *anew > TRIES + *again {
+            return self.message(of, bytes);
+        }
+        if let Some(nodes) = self.laid_out.get(&(Said::Message(of), bytes)) {
+            *again += 1;
+            self.to.again(nodes);
+            return Some(());
+        }
+        *anew += 1;
+        let start = self.to.end();
+        self.message(of, bytes)?;
+        self.laid_out.insert((Said::Message(of), bytes), start..self.to.end());
         Some(())
     }
 
@@ -321,12 +358,12 @@ impl<'b> Reader<'b> {
     fn json(&mut self, json: &'b [u8]) -> Option<()> {
         if json.is_empty() {
             self.to.null();
-        } else if let Some(nodes) = self.laid_out.get(json) {
+        } else if let Some(nodes) = self.laid_out.get(&(Said::Json, json)) {
             self.to.again(nodes);
         } else {
             let start = self.to.end();
             self.to.add_json(std::str::from_utf8(json).ok()?).ok()?;
-            self.laid_out.insert(json, start..self.to.end());
+            self.laid_out.insert((Said::Json, json), start..self.to.end());
         }
         Some(())
     }
