@@ -41,7 +41,7 @@ pub enum Piece {
     /// A page.
     Page {
         /// What came.
-        page: Page,
+        page: Box<Page>,
         /// The resourceVersion that the list is of.
         version: String,
         /// It is the list's last.
@@ -201,7 +201,7 @@ impl Cluster {
                     };
                     let place = page.place();
                     path = place.next.map(|token| format!("{first}&continue={}", segment(&token))).unwrap_or_default();
-                    Piece::Page { page, version: place.version.unwrap_or_default(), last: path.is_empty() }
+                    Piece::Page { page: Box::new(page), version: place.version.unwrap_or_default(), last: path.is_empty() }
                 }
             };
             if to.send(Ok(piece)).await.is_err() || path.is_empty() {

@@ -81,8 +81,8 @@ impl Page {
     /// # Errors
     /// It is no object.
     pub fn object(&self, item: Tree<'_>) -> Result<Object, ClusterError> {
-        typed(item.to_value(), &self.api_version, &self.kind)
-            .ok_or_else(|| broken(format!("the list of {} holds something that is no object", self.kind)))
+        Object::of_item(item, &self.api_version, &self.kind)
+            .map_err(|_| broken(format!("the list of {} holds something that is no object", self.kind)))
     }
 
     /// All of them.

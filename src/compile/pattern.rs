@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::resource::{Desired, Object, Origin, pod_template_path};
 use crate::stack::{Place, PlaceKind, Resolved};
@@ -16,6 +16,9 @@ use crate::stack::{Place, PlaceKind, Resolved};
 use super::context::{PlaceContext, ServiceContext};
 use super::labels;
 use super::patches::Patches;
+
+const NAMESPACE: &[&str] = &["metadata", "namespace"];
+const LABELS: &[&str] = &["metadata", "labels"];
 
 /// The patterns of a stack, by the number of the instances that are alike.
 pub(super) struct Patterns<'a>(HashMap<usize, OnceLock<Pattern<'a>>>);
@@ -48,7 +51,7 @@ impl<'a> Patterns<'a> {
         if let Some(pattern) = service.instance.alike.and_then(|number| self.0.get(&number)) {
             // Somebody else's may have been first, and is as good.
             pattern.get_or_init(|| {
-                let objects = objects.iter().map(|desired| Desired { object: bare(&desired.object).mould(), ..desired.clone() }).collect();
+                let objects = objects.iter().map(|desired| Desired { object: bare(&desired.object), ..desired.clone() }).collect();
                 Pattern { at, objects }
             });
         }
@@ -60,9 +63,8 @@ impl Pattern<'_> {
         let (own, of_pods) = (Value::Object(service.labels().as_ref().clone()), Value::Object(labels::of_pods(service)));
         let namespace = Value::from(service.namespace());
         let objects = self.objects.iter().map(|pattern| {
-            let template = pod_template_path(pattern.object.group(), pattern.object.kind());
-            let pods_labels = template.map(|template| [template, &["metadata", "labels"]].concat());
-            let mut others: Vec<(&[&str], &Value)> = vec![(&["metadata", "namespace"], &namespace), (&["metadata", "labels"], &own)];
+            let pods_labels = pods_labels(&pattern.object);
+            let mut others: Vec<(&[&str], &Value)> = vec![(NAMESPACE, &namespace), (LABELS, &own)];
             others.extend(pods_labels.as_deref().map(|path| (path, &of_pods)));
             let object = pattern.object.with(&others);
             let mut desired = Desired {
@@ -83,30 +85,16 @@ impl Pattern<'_> {
     }
 }
 
-/// An object with empty texts where [`Pattern::make`] fills in the namespace and labels: their names are the same for most places.
+/// An object without the texts that [`Pattern::make`] fills in: the names of labels are the same for most places.
 fn bare(object: &Object) -> Object {
-    let mut bare = object.clone();
-    if let Some(metadata) = metadata_of(bare.value_mut()) {
-        empty(metadata, "namespace");
-        empty(metadata, "labels");
-    }
-    if let Some(metadata) = bare.pod_template_mut().and_then(metadata_of) {
-        empty(metadata, "labels");
-    }
-    bare
+    let pods_labels = pods_labels(object);
+    let places: Vec<&[&str]> = [NAMESPACE, LABELS].into_iter().chain(pods_labels.as_deref()).collect();
+    object.mould(&places)
 }
 
-/// Empties a text that is there, or those of a map.
-fn empty(metadata: &mut Map<String, Value>, name: &str) {
-    match metadata.get_mut(name) {
-        Some(Value::Object(texts)) => texts.values_mut().for_each(|text| *text = Value::from("")),
-        Some(text) => *text = Value::from(""),
-        None => {}
-    }
-}
-
-fn metadata_of(object: &mut Value) -> Option<&mut Map<String, Value>> {
-    object.get_mut("metadata")?.as_object_mut()
+/// Where the labels of its pods stand.
+fn pods_labels(object: &Object) -> Option<Vec<&'static str>> {
+    pod_template_path(object.group(), object.kind()).map(|template| [template, LABELS].concat())
 }
 
 /// Whether a service's objects can be a pattern: their namespace stands where every object's does, their labels there and on

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Converted, FieldSet, ManagedFields, Merged, Owned, Refused, Verdict, Writer, apply, compare, fields_of, predict, unchanged,
-    unchanged_of_shape, update, without_items,
+    Converted, FieldSet, ManagedFields, Merged, Precedents, Refused, Verdict, Writer, apply, compare, fields_of, predict, unchanged,
+    unchanged_by, update, without_items,
 };
 use crate::resource::{FieldPath, GroupVersionKind, Object, Tape};
 use crate::schema::{Definition, TypeRef};
@@ -173,6 +173,30 @@ fn told(live: &Value, wanted: &Value, without: &[&FieldPath], manager: &str, of:
     unchanged(Tape::from(live).tree(), Tape::from(wanted).tree(), without, manager, of)
 }
 
+/// What becomes of the texts that values have here.
+type Renaming = Vec<&'static str>;
+
+fn renaming() -> impl Strategy<Value = Renaming> {
+    proptest::collection::vec(proptest::sample::select(vec!["x", "y", "w"]), 3)
+}
+
+/// A value with other texts. Who owns what stays.
+fn renamed(value: &Value, to: &Renaming) -> Value {
+    match value {
+        Value::String(text) => {
+            let place = ["x", "y", "<z>"].iter().position(|other| other == text);
+            place.and_then(|place| to.get(place)).map_or_else(|| value.clone(), |text| json!(text))
+        }
+        Value::Array(items) => items.iter().map(|item| renamed(item, to)).collect(),
+        Value::Object(map) => {
+            let field =
+                |(name, value): (&String, &Value)| (name.clone(), if name == "managedFields" { value.clone() } else { renamed(value, to) });
+            Value::Object(map.iter().map(field).collect())
+        }
+        other => other.clone(),
+    }
+}
+
 #[test]
 fn what_would_stay_is_told_as_it_stands() {
     let spec = |count: Value| configuration(Map::from_iter([("count".to_owned(), count)]));
@@ -206,19 +230,32 @@ proptest! {
     }
 
     #[test]
-    fn what_was_found_of_one_of_a_shape_holds_for_the_others(spec in spec(ALL), texts in proptest::collection::vec("[xy]?", 2)) {
-        let labelled = |text: &str| {
-            let mut wanted = configuration(spec.clone());
-            wanted["metadata"]["labels"] = json!({"l": text});
-            Object::try_from(wanted).unwrap()
+    fn what_was_found_of_one_holds_for_those_that_are_like_it(
+        live in live(),
+        spec in spec(ALL),
+        others in proptest::collection::vec((renaming(), proptest::option::weighted(0.3, renaming()), proptest::option::weighted(0.3, renaming()), any::<bool>(), "[xy]"), 1..5),
+    ) {
+        let wanted = configuration(spec);
+        let live = applied(Some(&live), &wanted, "alice", true).unwrap().object;
+        let other = |(both, in_live, in_wanted, is_applied, text): (Renaming, Option<Renaming>, Option<Renaming>, bool, String)| {
+            let (mut wanted, mut live) = (renamed(&wanted, &both), renamed(&live, &both));
+            if is_applied && let Ok(merged) = applied(Some(&live), &wanted, "alice", true) {
+                live = merged.object;
+            }
+            live["metadata"]["uid"] = json!(text);
+            live["status"] = json!({ "at": text });
+            if text == "x" {
+                wanted["metadata"]["name"] = json!("y");
+                live["metadata"]["name"] = json!("y");
+            }
+            (renamed(&live, &in_live.unwrap_or_default()), renamed(&wanted, &in_wanted.unwrap_or_default()))
         };
-        let live = applied(None, labelled(&texts[0]).value(), "alice", true).unwrap().object;
-        let (tape, mould, mut owned) = (Tape::from(&live), labelled("").mould(), Owned::default());
-        for text in [&texts[0], &texts[1], &texts[0]] {
-            let wanted = mould.with(&[(&["metadata", "labels", "l"], &json!(text))]);
-            prop_assert!(wanted.shape().is_some());
-            let verdict = unchanged_of_shape(tape.tree(), (wanted.tape().tree(), wanted.shape()), &[], "alice", of(), &mut owned);
-            prop_assert_eq!(verdict, told(&live, wanted.value(), &[], "alice", of()));
+        let pairs: Vec<(Value, Value)> = std::iter::once((live.clone(), wanted.clone())).chain(others.into_iter().map(other)).collect();
+        let tapes: Vec<(Tape, Tape)> = pairs.iter().map(|(live, wanted)| (Tape::from(live), Tape::from(wanted))).collect();
+        let mut precedents = Precedents::default();
+        for (live, wanted) in &tapes {
+            let verdict = unchanged_by(&mut precedents, live.tree(), wanted.tree(), &[], "alice", of());
+            prop_assert_eq!(verdict, unchanged(live.tree(), wanted.tree(), &[], "alice", of()));
         }
     }
 

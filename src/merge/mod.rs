@@ -29,4 +29,4 @@ pub use server::{
 pub use typed::{
     Comparison, Duplicates, TypeError, TypeErrors, compare, fields_of, merged, reconciled, refused_null, validate, without_items,
 };
-pub use unchanged::{Owned, Reason, Rule, Verdict, unchanged, unchanged_of_shape};
+pub use unchanged::{Precedents, Reason, Rule, Verdict, unchanged, unchanged_by};

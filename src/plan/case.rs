@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::merge::Owned;
+use crate::merge::Precedents;
 use crate::resource::{
     Desired, Diagnostic, Diagnostics, FieldManager, FieldPath, GroupKind, GroupVersionKind, Object, ObjectKey, Prior, StackIdentity,
 };
@@ -162,7 +162,7 @@ impl<'a> Case<'a> {
             return self.fail(finding);
         }
         if self.kind.is_some_and(|kind| {
-            configuration::changes_nothing(self.desired, live.tape().tree(), &self.manager, kind.of, &mut Owned::default())
+            configuration::changes_nothing(self.desired, live.tape().tree(), &self.manager, kind.of, &mut Precedents::default())
         }) {
             let touched = around.touching(live, "UPDATE").map(str::to_owned);
             if around.asking == Asking::Everything || (around.asking == Asking::Changed && touched.is_some()) {

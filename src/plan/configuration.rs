@@ -1,8 +1,10 @@
 //! What is sent for an object: what the stack says, less what it doesn't touch once the object exists.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use crate::merge::{self, FieldSet, ManagedFields, Owned};
+use crate::merge::{self, FieldSet, ManagedFields, Precedents};
 use crate::resource::{Desired, FieldManager, FieldPath, Object, Tape, Tree};
 use crate::schema::{self, ListKind, Shape, TypeRef};
 
@@ -87,16 +89,27 @@ fn not_sent(desired: &Desired) -> impl Iterator<Item = &FieldPath> {
 }
 
 /// Whether applying what is wanted would change nothing, as far as the object and its owners tell.
-/// `owned` has what was found of other objects of the same page.
-pub(super) fn changes_nothing(desired: &Desired, live: Tree<'_>, manager: &FieldManager, of: TypeRef<'_>, owned: &mut Owned) -> bool {
+/// `precedents` has what was found of other objects of the same page.
+pub(super) fn changes_nothing<'p>(
+    desired: &'p Desired,
+    live: Tree<'p>,
+    manager: &FieldManager,
+    of: TypeRef<'_>,
+    precedents: &mut Precedents<'p>,
+) -> bool {
     let (fields, in_lists): (Vec<&FieldPath>, Vec<&FieldPath>) = not_sent(desired).partition(|path| path.is_of_fields());
     let holds = |wanted: &Tape| merge::unchanged(live, wanted.tree(), &fields, manager.as_str(), of) == merge::Verdict::Unchanged;
     // Most of what a stack wants is in the server's form already: then there is nothing to copy.
     let in_lists: Vec<&FieldPath> = in_lists.into_iter().filter(|path| path.get(desired.object.value()).is_some()).collect();
     if in_lists.is_empty() {
-        let (tape, shape) = (desired.object.tape(), desired.object.shape());
-        let verdict = merge::unchanged_of_shape(live, (tape.tree(), shape), &fields, manager.as_str(), of, owned);
-        if verdict == merge::Verdict::Unchanged {
+        let is_unchanged = match desired.object.tape() {
+            Cow::Borrowed(tape) => {
+                let verdict = merge::unchanged_by(precedents, live, tape.tree(), &fields, manager.as_str(), of);
+                verdict == merge::Verdict::Unchanged
+            }
+            Cow::Owned(tape) => holds(&tape),
+        };
+        if is_unchanged {
             return true;
         }
     }

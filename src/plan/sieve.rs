@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::merge::Owned;
+use crate::merge::Precedents;
 use crate::resource::{Desired, FieldManager, GroupKind, Object, Tree, TreeShape, pod_template_path};
 
 use super::planner::PlanInput;
@@ -88,11 +88,11 @@ impl Sieve {
         let mut sifted = Sifted::default();
         let places = self.inner.places.get(kind);
         let mut next = places.map_or(0, |places| places.start);
-        let (mut owned, mut of) = (Owned::default(), None);
+        let (mut precedents, mut of) = (Precedents::default(), None);
         for item in items {
             let place = places.and_then(|places| self.inner.place(places.clone(), item, next));
             next = place.map_or(next, |place| place + 1);
-            match place.and_then(|place| self.inner.settled(place, item, &mut of, &mut owned)) {
+            match place.and_then(|place| self.inner.settled(place, item, &mut of, &mut precedents)) {
                 Some((place, desired)) => sifted.settled.mark(place, Running::of(desired, item)),
                 None => sifted.rest.push(make(item)?),
             }
@@ -139,9 +139,9 @@ impl Inner {
     fn settled<'s>(
         &'s self,
         place: usize,
-        live: Tree<'_>,
+        live: Tree<'s>,
         of: &mut Option<(&'s str, Kind<'s>)>,
-        owned: &mut Owned,
+        precedents: &mut Precedents<'s>,
     ) -> Option<(usize, &'s Desired)> {
         // The content of one that others replace is needed.
         let desired = self.desired.get(place).filter(|desired| desired.lifecycle.replace_triggered_by.is_empty())?;
@@ -150,6 +150,6 @@ impl Inner {
             Some((known, kind)) if *known == version => *kind,
             _ => of.insert((version, self.types.kind(&desired.object.gvk())?)).1,
         };
-        configuration::changes_nothing(desired, live, &self.manager, kind.of, owned).then_some((place, desired))
+        configuration::changes_nothing(desired, live, &self.manager, kind.of, precedents).then_some((place, desired))
     }
 }

@@ -3,15 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::tree::Place;
-use super::{GroupVersionKind, KeyRef, ObjectKey, Tape, Tree};
+use super::tape::Place;
+use super::{GroupVersionKind, KeyRef, ObjectKey, Tape, Tree, TreeShape};
 
 /// A SHA-256 in lower-case hex. Of canonical JSON (sorted keys), so equal values have equal digests.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -79,20 +78,8 @@ struct Packed {
     tape: Tape,
     /// Asked for again and again.
     identity: Identity,
-    /// Which others it is like, but for texts.
-    shape: Option<Arc<Shape>>,
     /// The same once more, since somebody asked for it.
     value: OnceLock<Value>,
-}
-
-/// What is the same of all objects that are made after one: their fields, the items of their lists, and all values but for those texts
-/// that were given to each. Two objects of one shape differ in no name of a field and in no key of an item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Of which object it is: no other has its number.
-    mould: u64,
-    /// What was set in it since, one after the other.
-    set: Vec<String>,
 }
 
 /// Where the texts stand that tell which object it is.
@@ -110,7 +97,7 @@ fn group_length(api_version: &str) -> usize {
 }
 
 impl Packed {
-    fn of(tape: Tape, shape: Option<Arc<Shape>>) -> Self {
+    fn of(tape: Tape) -> Self {
         let tape = tape.packed();
         let api_version = tape.find_text(&["apiVersion"]);
         let identity = Identity {
@@ -120,7 +107,7 @@ impl Packed {
             namespace: tape.find_text(&["metadata", "namespace"]),
             name: tape.find_text(&["metadata", "name"]),
         };
-        Self { tape, identity, shape, value: OnceLock::new() }
+        Self { tape, identity, value: OnceLock::new() }
     }
 
     /// One of the texts of its identity.
@@ -189,6 +176,23 @@ impl Serialize for Object {
 }
 
 impl Object {
+    /// An object of what is laid out elsewhere, packed. Items of lists don't say what they are: then it is of this version and kind.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn of_item(item: Tree<'_>, api_version: &str, kind: &str) -> Result<Self, ObjectError> {
+        let TreeShape::Map(_) = item.shape() else { return Err(ObjectError::NotAMapping("something else")) };
+        let packed = Packed::of(Tape::of_item(item, &[("apiVersion", api_version), ("kind", kind)]));
+        for (which, name) in
+            [(packed.identity.api_version, "apiVersion"), (packed.identity.kind, "kind"), (packed.identity.name, "metadata.name")]
+        {
+            if which.is_none_or(|place| packed.tape.text_at(place).is_empty()) {
+                return Err(ObjectError::Missing(name));
+            }
+        }
+        Ok(Self(Form::Packed(Arc::new(packed))))
+    }
+
     /// What stands for an object that can't be read.
     pub(super) fn nothing() -> Self {
         Self(Form::Open(Value::Null))
@@ -232,48 +236,28 @@ impl Object {
     /// Packs it: a tenth of the memory, copies for nothing; to be looked at through its [`Self::tape`].
     pub fn pack(&mut self) {
         if let Form::Open(value) = &self.0 {
-            self.0 = Form::Packed(Arc::new(Packed::of(Tape::from(value), None)));
+            self.0 = Form::Packed(Arc::new(Packed::of(Tape::from(value))));
         }
     }
 
-    /// The same, packed, with a shape of its own: what is made of it [with](Self::with) other texts has that shape too.
+    /// The same, packed, for others to be made [with](Self::with) other texts at these places (at one, or those of a map there): they
+    /// share what they have in common. Here these texts are empty.
     #[must_use]
-    pub fn mould(&self) -> Self {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        let shape = Shape { mould: LAST.fetch_add(1, Ordering::Relaxed), set: Vec::new() };
-        Self(Form::Packed(Arc::new(Packed::of(self.tape().to_share(), Some(Arc::new(shape))))))
-    }
-
-    /// Its shape, if it is known to be that of others.
-    pub fn shape(&self) -> Option<&Arc<Shape>> {
-        match &self.0 {
-            Form::Open(_) => None,
-            Form::Packed(packed) => packed.shape.as_ref(),
-        }
+    pub fn mould(&self, places: &[&[&str]]) -> Self {
+        Self(Form::Packed(Arc::new(Packed::of(self.tape().mould(places)))))
     }
 
     /// The same, packed, with other values at some places that aren't within lists, as far as something is there. Identity must stay
     /// whole.
     #[must_use]
     pub fn with(&self, others: &[(&[&str], &Value)]) -> Self {
-        let (tape, has_shape) = self.tape().with(others, false);
-        Self(Form::Packed(Arc::new(Packed::of(tape, self.shape().filter(|_| has_shape).cloned()))))
+        Self(Form::Packed(Arc::new(Packed::of(self.tape().with(others)))))
     }
 
     /// The same, packed, with one more text within its maps, or another one there; maps that are missing are made.
     #[must_use]
     pub fn with_text(&self, path: &[&str], text: &str) -> Self {
-        let (tape, has_shape) = self.tape().with(&[(path, &Value::from(text))], true);
-        let shape = self.shape().map(|shape| {
-            if has_shape {
-                return Arc::clone(shape);
-            }
-            let mut shape = Shape::clone(shape);
-            shape.set.extend(path.iter().map(|name| (*name).to_owned()));
-            shape.set.push(String::new());
-            Arc::new(shape)
-        });
-        Self(Form::Packed(Arc::new(Packed::of(tape, shape))))
+        Self(Form::Packed(Arc::new(Packed::of(self.tape().with_text(path, text)))))
     }
 
     /// The texts of the map below these names, by their own.
@@ -468,24 +452,28 @@ mod tests {
     }
 
     #[test]
-    fn objects_of_one_shape_differ_in_texts_alone() {
-        let object = json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": "a", "namespace": "n", "labels": {"l": "1", "m": "2"}}});
-        let mould = Object::try_from(object).unwrap().mould();
-        let labelled = |labels: Value| mould.with(&[(&["metadata", "namespace"], &json!("o")), (&["metadata", "labels"], &labels)]);
-        let (same, fewer, other) =
-            (labelled(json!({"l": "x", "m": ""})), labelled(json!({"l": "1"})), labelled(json!({"l": "1", "n": "2"})));
-        assert_eq!((same.shape(), fewer.shape(), other.shape()), (mould.shape(), None, None));
-        assert_eq!((same.label("l"), same.label("m"), same.namespace(), other.label("n")), (Some("x"), Some(""), Some("o"), Some("2")));
-        assert_ne!(mould.shape(), Object::try_from(Value::from(mould.clone())).unwrap().mould().shape());
-        assert_eq!(labelled(json!({"l": "1", "m": 2})).shape(), None);
-        // What is set in both, is in both; what is set in one alone, isn't.
-        let set = |object: &Object| object.with_text(&["data", "k"], "v");
-        assert_eq!(set(&same).shape(), set(&mould).shape());
-        assert!(set(&same).shape().is_some() && set(&same).shape() != same.shape() && set(&set(&same)).shape() == set(&same).shape());
-        let mut opened = same.clone();
-        opened.set_label("l", "9");
-        opened.pack();
-        assert_eq!(opened.shape(), None);
+    fn an_item_is_the_object_that_its_value_would_be() {
+        let item = json!({"spec": {"b": [1.5, null, true], "a": {}}, "metadata": {"name": "web", "namespace": "n"}});
+        let text = r#"{"spec": {"b": [1.5, null, true], "a": {}}, "metadata": {"namespace": "n", "name": "web"}}"#;
+        let tape = Tape::read(text).unwrap();
+        let object = Object::of_item(tape.tree_of(text), "apps/v1", "Deployment").unwrap();
+        let mut whole = item;
+        whole["apiVersion"] = json!("apps/v1");
+        whole["kind"] = json!("Deployment");
+        let open = Object::try_from(whole).unwrap();
+        assert_eq!((&object, object.digest(), object.key()), (&open, open.digest(), open.key()));
+        let of = |value: &Value| Object::of_item(Tape::from(value).tree(), "v1", "X").map(|object| object.api_version().to_owned());
+        assert_eq!(of(&json!({"apiVersion": "v2", "metadata": {"name": "a"}})), Ok("v2".to_owned()));
+        for bad in [
+            json!([]),
+            json!(null),
+            json!({}),
+            json!({"metadata": []}),
+            json!({"metadata": {"name": ""}}),
+            json!({"kind": 1, "metadata": {"name": "a"}}),
+        ] {
+            assert!(of(&bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -36,12 +36,6 @@ impl Object {
         pod_template_path(self.group(), self.kind())?.iter().try_fold(self.value(), |value, name| value.get(name))
     }
 
-    /// The same, to change.
-    pub fn pod_template_mut(&mut self) -> Option<&mut Value> {
-        let path = pod_template_path(self.group(), self.kind())?;
-        path.iter().try_fold(self.value_mut(), |value, name| value.get_mut(name))
-    }
-
     /// The labels of a workload's pods. None for other kinds.
     pub fn pod_labels(&self, group: &str, kind: &str) -> Option<Vec<(&str, &str)>> {
         let path = [pod_template_path(group, kind)?, &["metadata", "labels"]].concat();

@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::Number;
 
 use super::Tape;
-use super::tree::{Node, narrow};
+use super::tape::{Node, narrow};
 
 impl Tape {
     /// Reads JSON. Most texts stay in it: see [`Self::tree_of`].

@@ -1,81 +1,31 @@
-//! A value laid out flat: one run of nodes, each map and list followed by what is in it, texts borrowed from the server's bytes or
-//! from one buffer. Thousands of live objects are read to be compared and forgotten, and thousands of wanted ones are kept to be
-//! compared with: taking each apart into a [`Value`] of its own, with a map of its own for each mapping in it, costs more than
-//! all the rest.
+//! A value on a [`Tape`], to be looked at: what it is, what is in it, whether it is the same as another.
 
 use std::fmt;
-use std::ops::Range;
-use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 use serde_json::{Map, Number, Value};
 
-use super::{Finder, same_value};
-
-/// A value as it is laid out, which is looked at by its [`Tree`].
-#[derive(Clone, Default)]
-pub struct Tape {
-    pub(super) nodes: Vec<Node>,
-    pub(super) numbers: Vec<Number>,
-    /// The texts that aren't in what was read, one after the other.
-    pub(super) text: String,
-    /// Texts that others have too, in the place of what was read: those of objects that are alike are there once.
-    pub(super) shared: Option<Arc<str>>,
-}
-
-/// A node. After a list come its items, after a map its entries: of each the name (a text), then the value.
-#[derive(Clone, Copy)]
-pub(super) enum Node {
-    Null,
-    Bool(bool),
-    /// Which of the numbers.
-    Number(u32),
-    /// Where a text begins in what was read, or among the shared ones, and its length.
-    Text(u32, u32),
-    /// The same of a text of the tape's own.
-    Own(u32, u32),
-    /// How many items, and how many nodes they are together.
-    List(u32, u32),
-    /// How many entries, and how many nodes they are together.
-    Map(u32, u32),
-    /// The same as what stands there, before it: where it begins, and how many nodes it is.
-    Again(u32, u32),
-}
-
-/// Where a text stands in its tape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Place(Among, u32, u32);
-
-/// Among which of a tape's texts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Among {
-    Shared,
-    Own,
-}
-
-impl Place {
-    /// Where a text begins among those that a tape shares with others, and its length.
-    pub fn shared(start: usize, length: usize) -> Self {
-        Self(Among::Shared, narrow(start), narrow(length))
-    }
-}
+use super::tape::{Common, Node};
+use super::{Finder, Tape, same_value};
 
 /// A JSON value on a [`Tape`]. Entries of a map keep the order in which they were written; each name occurs once, as an API server
 /// writes it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Tree<'t> {
     /// Its own node, and all that is in it.
-    nodes: &'t [Node],
-    on: On<'t>,
+    pub(super) nodes: &'t [Node],
+    /// What texts are in that aren't the tape's own.
+    pub(super) source: &'t str,
+    pub(super) tape: &'t Tape,
 }
 
-/// What the nodes of a tape refer to.
-#[derive(Clone, Copy, Default)]
-struct On<'t> {
-    source: &'t str,
-    text: &'t str,
-    numbers: &'t [Number],
-    nodes: &'t [Node],
+/// What nothing is on.
+static NOTHING: Tape = Tape { nodes: Vec::new(), numbers: Vec::new(), text: String::new(), common: Common::Nothing };
+
+impl Default for Tree<'_> {
+    fn default() -> Self {
+        NOTHING.tree_of("")
+    }
 }
 
 /// What a [`Tree`] is.
@@ -99,275 +49,14 @@ pub enum Shape<'t> {
 #[derive(Clone, Copy, Default)]
 pub struct Items<'t> {
     left: u32,
-    nodes: &'t [Node],
-    on: On<'t>,
+    rest: Tree<'t>,
 }
 
 /// The entries of a map that are still to come.
 #[derive(Clone, Copy, Default)]
 pub struct Entries<'t> {
     left: u32,
-    nodes: &'t [Node],
-    on: On<'t>,
-}
-
-impl Tape {
-    /// The value, of what was made from a value, or shares texts.
-    pub fn tree(&self) -> Tree<'_> {
-        self.tree_of(self.shared.as_deref().unwrap_or_default())
-    }
-
-    /// The value, of what was read from this.
-    pub fn tree_of<'t>(&'t self, source: &'t str) -> Tree<'t> {
-        let Self { nodes, numbers, text, .. } = self;
-        Tree { nodes, on: On { source, text, numbers, nodes } }
-    }
-
-    /// Where a text stands that is below these names.
-    pub(super) fn find_text(&self, names: &[&str]) -> Option<Place> {
-        match self.tree().at(names)?.nodes.first()? {
-            Node::Own(start, length) => Some(Place(Among::Own, *start, *length)),
-            Node::Text(start, length) => Some(Place(Among::Shared, *start, *length)),
-            _ => None,
-        }
-    }
-
-    /// What stands there.
-    pub(super) fn text_at(&self, Place(among, start, length): Place) -> &str {
-        let text = match among {
-            Among::Own => &self.text,
-            Among::Shared => self.shared.as_deref().unwrap_or_default(),
-        };
-        text.get(start as usize..(start + length) as usize).unwrap_or_default()
-    }
-
-    /// The same with other values at some places: where something is, or (`make`, of one place) wherever only maps are above it. Of a
-    /// tape that was made from a value, and so has its names in order. And whether it has the shape that it had: texts where texts were,
-    /// maps of the same names.
-    pub(super) fn with(&self, others: &[(&[&str], &Value)], make: bool) -> (Self, bool) {
-        let (mut nodes, mut text) = (self.nodes.len(), 0);
-        for (path, value) in others {
-            let (more, length) = room(value);
-            nodes += more;
-            text += length;
-            if make {
-                // The names that may be missing, and the maps that they are in.
-                nodes += 2 * path.len();
-                text += path.iter().map(|name| name.len()).sum::<usize>();
-            }
-        }
-        let mut tape = Self::with_room(nodes, self.text.len() + text);
-        tape.text.push_str(&self.text);
-        tape.numbers.clone_from(&self.numbers);
-        tape.shared.clone_from(&self.shared);
-        let has_shape = tape.copy(self.tree(), others, make);
-        (tape, has_shape)
-    }
-
-    /// Copies a value of a tape whose texts and numbers this one has too.
-    fn copy(&mut self, tree: Tree<'_>, others: &[(&[&str], &Value)], make: bool) -> bool {
-        if let Some((_, value)) = others.iter().find(|(path, _)| path.is_empty()) {
-            return self.put(tree, value);
-        }
-        let (false, Shape::Map(mut entries)) = (others.is_empty(), tree.shape()) else {
-            self.nodes.extend_from_slice(tree.nodes);
-            return true;
-        };
-        let mut missing: Vec<(&str, &[&str], &Value)> = Vec::new();
-        if make {
-            let named = others.iter().filter_map(|(path, value)| path.split_first().map(|(name, rest)| (*name, rest, *value)));
-            missing.extend(named.filter(|(name, ..)| entries.clone().all(|(other, _)| other != *name)));
-        }
-        let mut has_shape = missing.is_empty();
-        let (start, count) = (self.open(), entries.len() + missing.len());
-        let mut missing = missing.into_iter().peekable();
-        loop {
-            let name_node = entries.nodes.first().copied();
-            let next = entries.next();
-            while let Some((name, rest, value)) = missing.next_if(|(name, ..)| next.is_none_or(|(next, _)| *name < next)) {
-                self.own(name);
-                self.add(
-                    &rest.iter().rev().fold(value.clone(), |value, name| Value::Object(Map::from_iter([((*name).to_owned(), value)]))),
-                );
-            }
-            let (Some(node), Some((name, value))) = (name_node, next) else { break };
-            self.nodes.push(node);
-            let below = others.iter().filter_map(|(path, other)| Some((path.strip_prefix(&[name])?, *other)));
-            let below: Vec<_> = below.collect();
-            has_shape &= self.copy(value, &below, make);
-        }
-        self.close_map(start, count);
-        has_shape
-    }
-
-    /// Adds a value in the place of one of a tape whose texts this one has too; whether it has the same shape. Names that were there
-    /// are there once.
-    fn put(&mut self, before: Tree<'_>, value: &Value) -> bool {
-        match (before.shape(), value) {
-            (Shape::Map(names), Value::Object(map)) if names.len() == map.len() && names.map(|(name, _)| name).eq(map.keys()) => {
-                let (start, mut rest, mut has_shape) = (self.open(), names, true);
-                for value in map.values() {
-                    self.nodes.extend(rest.nodes.first());
-                    has_shape &= rest.next().is_some_and(|(_, before)| self.put(before, value));
-                }
-                self.close_map(start, map.len());
-                has_shape
-            }
-            (before, value) => {
-                self.add(value);
-                matches!((before, value), (Shape::Text(_), Value::String(_)))
-            }
-        }
-    }
-
-    /// An empty one, with room for so many nodes and bytes of text.
-    fn with_room(nodes: usize, text: usize) -> Self {
-        Self { nodes: Vec::with_capacity(nodes), text: String::with_capacity(text), ..Self::default() }
-    }
-
-    /// An empty one that shares these texts, with room for so many nodes and bytes of others.
-    pub fn sharing(texts: &Arc<str>, nodes: usize, text: usize) -> Self {
-        Self { shared: Some(Arc::clone(texts)), ..Self::with_room(nodes, text) }
-    }
-
-    /// The same value, with all its texts to be shared by what is made of it.
-    pub(super) fn to_share(&self) -> Self {
-        let mut tape = Self::default();
-        tape.add(&self.tree().to_value());
-        for node in &mut tape.nodes {
-            if let Node::Own(start, length) = *node {
-                *node = Node::Text(start, length);
-            }
-        }
-        tape.shared = Some(std::mem::take(&mut tape.text).into());
-        tape
-    }
-
-    /// Without the room that it might still grow into: for one that is kept.
-    #[must_use]
-    pub fn packed(mut self) -> Self {
-        self.nodes.shrink_to_fit();
-        self.numbers.shrink_to_fit();
-        self.text.shrink_to_fit();
-        self
-    }
-
-    /// Adds a text.
-    pub fn own(&mut self, text: &str) {
-        let place = self.keep(text);
-        self.text_of(place);
-    }
-
-    /// Adds a number.
-    pub fn number(&mut self, number: Number) {
-        self.nodes.push(Node::Number(narrow(self.numbers.len())));
-        self.numbers.push(number);
-    }
-
-    /// Begins a list or a map; what is added until [`Self::close_list`] or [`Self::close_map`] is in it.
-    pub fn open(&mut self) -> usize {
-        self.nodes.push(Node::Null);
-        self.nodes.len()
-    }
-
-    /// Ends the list that began there.
-    pub fn close_list(&mut self, start: usize, items: usize) {
-        self.nodes[start - 1] = Node::List(narrow(items), narrow(self.nodes.len() - start));
-    }
-
-    /// Ends the map that began there.
-    pub fn close_map(&mut self, start: usize, entries: usize) {
-        self.nodes[start - 1] = Node::Map(narrow(entries), narrow(self.nodes.len() - start));
-    }
-
-    /// Adds `null`.
-    pub fn null(&mut self) {
-        self.nodes.push(Node::Null);
-    }
-
-    /// Adds `true` or `false`.
-    pub fn bool(&mut self, value: bool) {
-        self.nodes.push(Node::Bool(value));
-    }
-
-    /// Adds a text that stands among the tape's already.
-    pub fn text_of(&mut self, Place(among, start, length): Place) {
-        self.nodes.push(match among {
-            Among::Own => Node::Own(start, length),
-            Among::Shared => Node::Text(start, length),
-        });
-    }
-
-    /// Keeps a text, for [`Self::text_of`].
-    pub fn keep(&mut self, text: &str) -> Place {
-        let start = narrow(self.text.len());
-        self.text.push_str(text);
-        Place(Among::Own, start, narrow(text.len()))
-    }
-
-    pub(super) fn end_of_text(&self) -> u32 {
-        narrow(self.text.len())
-    }
-
-    /// How many nodes there are: where the next value begins.
-    pub fn end(&self) -> usize {
-        self.nodes.len()
-    }
-
-    /// Adds a value again that was added between two ends.
-    pub fn again(&mut self, nodes: &Range<usize>) {
-        self.nodes.push(Node::Again(narrow(nodes.start), narrow(nodes.len())));
-    }
-
-    fn add(&mut self, value: &Value) {
-        match value {
-            Value::Null => self.nodes.push(Node::Null),
-            Value::Bool(value) => self.nodes.push(Node::Bool(*value)),
-            Value::Number(number) => self.number(number.clone()),
-            Value::String(text) => self.own(text),
-            Value::Array(items) => {
-                let start = self.open();
-                for item in items {
-                    self.add(item);
-                }
-                self.close_list(start, items.len());
-            }
-            Value::Object(entries) => {
-                let start = self.open();
-                for (name, value) in entries {
-                    self.own(name);
-                    self.add(value);
-                }
-                self.close_map(start, entries.len());
-            }
-        }
-    }
-}
-
-/// How many nodes a value is at most, and how long its texts are together.
-fn room(value: &Value) -> (usize, usize) {
-    let add = |(nodes, text): (usize, usize), (more, length): (usize, usize)| (nodes + more, text + length);
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => (1, 0),
-        Value::String(text) => (1, text.len()),
-        Value::Array(items) => items.iter().map(room).fold((1, 0), add),
-        Value::Object(entries) => entries.iter().map(|(name, value)| add(room(value), (1, name.len()))).fold((1, 0), add),
-    }
-}
-
-/// Nothing that a server or a stack has is anywhere near so large: a source is held to it, and nodes and texts are fewer than its
-/// bytes.
-pub(super) fn narrow(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
-}
-
-impl From<&Value> for Tape {
-    fn from(value: &Value) -> Self {
-        let (nodes, text) = room(value);
-        let mut tape = Self::with_room(nodes, text);
-        tape.add(value);
-        tape
-    }
+    pub(super) rest: Tree<'t>,
 }
 
 impl<'t> Tree<'t> {
@@ -378,10 +67,10 @@ impl<'t> Tree<'t> {
             // What stands for another is never taken out itself.
             Node::Null | Node::Again(..) => Shape::Null,
             Node::Bool(value) => Shape::Bool(*value),
-            Node::Number(which) => self.on.numbers.get(*which as usize).map_or(Shape::Null, Shape::Number),
-            Node::Text(..) | Node::Own(..) => Shape::Text(self.text().unwrap_or_default()),
-            Node::List(left, _) => Shape::List(Items { left: *left, nodes: rest, on: self.on }),
-            Node::Map(left, _) => Shape::Map(Entries { left: *left, nodes: rest, on: self.on }),
+            Node::Number(which) => self.tape.numbers().get(*which as usize).map_or(Shape::Null, Shape::Number),
+            Node::Text(..) | Node::Own(..) | Node::Slot(_) => Shape::Text(self.text().unwrap_or_default()),
+            Node::List(left, _) => Shape::List(Items { left: *left, rest: Self { nodes: rest, ..self } }),
+            Node::Map(left, _) => Shape::Map(Entries { left: *left, rest: Self { nodes: rest, ..self } }),
         }
     }
 
@@ -413,9 +102,18 @@ impl<'t> Tree<'t> {
 
     /// A string's text.
     pub fn text(self) -> Option<&'t str> {
-        let (text, start, length) = match self.nodes.first()? {
-            Node::Text(start, length) => (self.on.source, *start as usize, *length as usize),
-            Node::Own(start, length) => (self.on.text, *start as usize, *length as usize),
+        self.text_of(self.nodes.first()?)
+    }
+
+    /// The text of a node of its tape.
+    pub(super) fn text_of(self, node: &Node) -> Option<&'t str> {
+        let (text, start, length) = match node {
+            Node::Text(start, length) => (self.source, *start as usize, *length as usize),
+            Node::Own(start, length) => (self.tape.text.as_str(), *start as usize, *length as usize),
+            Node::Slot(which) => {
+                let (start, length) = self.tape.made()?.texts.get(*which as usize)?;
+                (self.tape.text.as_str(), *start as usize, *length as usize)
+            }
             _ => return None,
         };
         text.get(start..start + length)
@@ -459,25 +157,21 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// The value at the front of some nodes, and the nodes after it.
-    fn first(nodes: &'t [Node], on: On<'t>) -> Option<(Self, &'t [Node])> {
-        let length = match nodes.first()? {
-            Node::List(_, below) | Node::Map(_, below) => 1 + *below as usize,
-            _ => 1,
-        };
-        let (own, rest) = nodes.split_at_checked(length)?;
+    /// Of nodes one after the other: the value at their front, which is taken off.
+    fn take_first(&mut self) -> Option<Self> {
+        let (own, rest) = self.nodes.split_at_checked(self.nodes.first()?.width())?;
+        self.nodes = rest;
         let own = match own {
-            [Node::Again(start, length)] => on.nodes.get(*start as usize..(*start + *length) as usize)?,
+            [Node::Again(start, length)] => self.tape.nodes().get(*start as usize..(*start + *length) as usize)?,
             own => own,
         };
-        Some((Self { nodes: own, on }, rest))
+        Some(Self { nodes: own, ..*self })
     }
 }
 
-/// How large it is, and nothing of it: it may hold secrets.
-impl fmt::Debug for Tape {
+impl fmt::Debug for Tree<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tape({} nodes)", self.nodes.len())
+        write!(f, "Tree({} nodes)", self.nodes.len())
     }
 }
 
@@ -512,9 +206,7 @@ impl<'t> Iterator for Items<'t> {
 
     fn next(&mut self) -> Option<Tree<'t>> {
         self.left = self.left.checked_sub(1)?;
-        let (item, rest) = Tree::first(self.nodes, self.on)?;
-        self.nodes = rest;
-        Some(item)
+        self.rest.take_first()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -530,9 +222,7 @@ impl<'t> Iterator for Entries<'t> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let (name, rest) = Tree::first(self.nodes, self.on)?;
-        let (value, rest) = Tree::first(rest, self.on)?;
-        self.nodes = rest;
+        let (name, value) = (self.rest.take_first()?, self.rest.take_first()?);
         Some((name.text().unwrap_or_default(), value))
     }
 
