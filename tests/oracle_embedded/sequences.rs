@@ -12,7 +12,7 @@ pub const STRATEGIC: &str = "application/strategic-merge-patch+json";
 pub const APPLY: &str = "application/apply-patch+yaml";
 
 pub fn step(method: &'static str, path: impl Into<String>, content: &'static str, body: Value) -> Step {
-    Step { method, path: path.into(), content, body }
+    Step { method, path: path.into(), content, body, as_whom: &[] }
 }
 
 fn get(path: impl Into<String>) -> Step {

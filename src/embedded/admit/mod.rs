@@ -3,6 +3,7 @@
 
 mod addresses;
 mod asked;
+mod certificates;
 mod matching;
 mod mutations;
 mod pods;
@@ -21,6 +22,7 @@ use super::world::State;
 
 pub use addresses::allocate;
 pub use asked::Asked;
+pub use certificates::check_request;
 pub use mutations::refused as mutation_errors;
 pub use policies::{Policies, refused as policy_errors};
 pub use quotas::{charge, gone, quota_status};

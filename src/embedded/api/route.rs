@@ -13,6 +13,7 @@ use crate::embedded::catalog::Resource;
 use crate::embedded::convert;
 use crate::embedded::faults::{Mishap, Stage};
 use crate::embedded::rights::{self, User};
+use crate::embedded::rules;
 use crate::embedded::tokens::authenticate;
 use crate::embedded::typed;
 use crate::embedded::world::{State, World};
@@ -130,6 +131,7 @@ fn written(state: &mut State, resource: &Arc<Resource>, target: &Target, call: &
         Some("status") if resource.has_status() => Part::Status,
         Some("scale") if scale::is_scaled(resource) => Part::Scale,
         Some("finalize") if resource.is("", "Namespace") => Part::Finalize,
+        Some("approval") if rules::is_request(resource) => Part::Approval,
         Some("token") if resource.is("", "ServiceAccount") => Part::Token,
         Some(other) => return special(state, resource, target, call, &user, other),
     };

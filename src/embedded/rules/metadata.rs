@@ -19,8 +19,9 @@ pub fn validate_metadata(resource: &Resource, object: &Value) -> Vec<FieldError>
     let text = |field: &str| meta[field].as_str().unwrap_or_default();
     let (name, prefix) = (text("name"), text("generateName"));
     let rules = name_rules(resource);
-    // What a budget is called nobody checks.
-    let rules: fn(&str) -> Vec<String> = if resource.is("policy", "PodDisruptionBudget") { |_| Vec::new() } else { rules };
+    // What a budget is called nobody checks, nor a request for a certificate.
+    let unchecked = resource.is("policy", "PodDisruptionBudget") || super::is_request(resource);
+    let rules: fn(&str) -> Vec<String> = if unchecked { |_| Vec::new() } else { rules };
     if !prefix.is_empty() {
         // A prefix may end where a name may not.
         let shown = format!("{}a", prefix.strip_suffix('-').map_or(prefix, |_| prefix));

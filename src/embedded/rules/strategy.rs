@@ -1,9 +1,12 @@
 //! What the server does to an object of a kind before it is checked: status is not for everybody, generations count changes.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::certificates;
 use crate::embedded::api::Part;
 use crate::embedded::catalog::Resource;
+use crate::embedded::rights::User;
 use crate::embedded::typed::equal;
 
 /// A DaemonSet's count of its templates.
@@ -79,15 +82,21 @@ pub fn as_decoded(resource: &Resource, object: &mut Value) {
 /// In the server's words.
 pub fn decodable(resource: &Resource, object: &Value) -> Result<(), String> {
     use base64::Engine as _;
-    let field = match resource.kind.as_str() {
-        "Secret" => "data",
-        "ConfigMap" => "binaryData",
+    let of = |field: &str| object[field].as_object().into_iter().flatten().map(|(_, value)| value);
+    let all: Vec<&Value> = match (resource.group.as_str(), resource.kind.as_str()) {
+        ("", "Secret") => of("data").collect(),
+        ("", "ConfigMap") => of("binaryData").collect(),
+        ("certificates.k8s.io", "CertificateSigningRequest") => {
+            let seconds = &object["spec"]["expirationSeconds"];
+            if seconds.is_number() && seconds.as_i64().is_none_or(|seconds| i32::try_from(seconds).is_err()) {
+                let field = "CertificateSigningRequestSpec.spec.expirationSeconds";
+                return Err(format!("json: cannot unmarshal number {seconds} into Go struct field {field} of type int32"));
+            }
+            vec![&object["spec"]["request"], &object["status"]["certificate"]]
+        }
         _ => return Ok(()),
     };
-    if !resource.group.is_empty() {
-        return Ok(());
-    }
-    for value in object[field].as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str()) {
+    for value in all.into_iter().filter_map(Value::as_str) {
         if base64::engine::general_purpose::STANDARD.decode(value).is_err() {
             let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
             let at = value.bytes().position(|byte| !valid(byte)).unwrap_or(value.len());
@@ -97,8 +106,8 @@ pub fn decodable(resource: &Resource, object: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Before an object is made.
-pub fn prepare_create(resource: &Resource, object: &mut Value) {
+/// Before an object is made, for whoever asks.
+pub fn prepare_create(resource: &Resource, object: &mut Value, user: &User) {
     if keeps_status(resource)
         && let Some(map) = object.as_object_mut()
     {
@@ -153,6 +162,9 @@ pub fn prepare_create(resource: &Resource, object: &mut Value) {
     if resource.is("batch", "Job") {
         generate_selector(object);
     }
+    if certificates::is_request(resource) {
+        certificates::prepare_create(object, user);
+    }
 }
 
 /// A Job's selector, unless it brings its own: its uid, which its pods get as a label.
@@ -201,7 +213,7 @@ fn quality(pod: &Value) -> &'static str {
 }
 
 /// Before an object is replaced: what this part of it doesn't write stays as it was.
-pub fn prepare_update(resource: &Resource, part: &Part, old: &Value, new: &mut Value) {
+pub fn prepare_update(resource: &Resource, part: &Part, old: &Value, new: &mut Value, now: Timestamp) {
     let keep = |new: &mut Value, field: &str| {
         let Some(map) = new.as_object_mut() else { return };
         match old.get(field) {
@@ -211,7 +223,7 @@ pub fn prepare_update(resource: &Resource, part: &Part, old: &Value, new: &mut V
     };
     match part {
         Part::Main if keeps_status(resource) => keep(new, "status"),
-        Part::Status => {
+        Part::Status | Part::Approval => {
             let fields: Vec<String> = old.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
             for field in fields.iter().filter(|field| !matches!(field.as_str(), "status" | "metadata" | "apiVersion" | "kind")) {
                 keep(new, field);
@@ -233,6 +245,9 @@ pub fn prepare_update(resource: &Resource, part: &Part, old: &Value, new: &mut V
     }
     if resource.is("", "Service") {
         keep_service_addresses(old, new);
+    }
+    if certificates::is_request(resource) {
+        certificates::prepare_update(part, old, new, now);
     }
     if resource.is("apps", "DaemonSet") && *part == Part::Main {
         let before = old["metadata"]["annotations"][TEMPLATE_GENERATION].as_str().and_then(|text| text.parse::<i64>().ok()).unwrap_or(1);

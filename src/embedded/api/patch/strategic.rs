@@ -21,8 +21,10 @@ enum Strategy {
 
 /// The built-in kinds' `x-kubernetes-patch-merge-key`, by the list's name and where it stands. A name means the same
 /// wherever it is merged, but for `ports`.
-fn strategy(above: &[&str], name: &str) -> Strategy {
+fn strategy(above: &[&str], name: &str, kind: &str) -> Strategy {
     match name {
+        // What is decided about a request for a certificate is one thing.
+        "conditions" if kind == "CertificateSigningRequest" => Strategy::Replace,
         "containers"
         | "initContainers"
         | "ephemeralContainers"
@@ -134,7 +136,7 @@ fn merge_map<'p>(
             && let Some(items) = target.get_mut(list).and_then(Value::as_array_mut)
         {
             let before = std::mem::take(items);
-            *items = ordered(before.clone(), &before, order, strategy(above, list));
+            *items = ordered(before.clone(), &before, order, strategy(above, list, kind));
         }
     }
     Ok(Some(target))
@@ -148,7 +150,7 @@ fn merge_list<'p>(
     name: &'p str,
     kind: &str,
 ) -> Result<Vec<Value>, String> {
-    let strategy = strategy(above, name);
+    let strategy = strategy(above, name, kind);
     let before = target.clone();
     match strategy {
         Strategy::Replace => return Ok(patch.iter().filter(|item| item.get(DIRECTIVE).is_none()).map(clean).collect()),

@@ -189,6 +189,10 @@ fn cell(resource: &Resource, object: &Value, column: &str, now: Timestamp) -> Va
         ("Event", "Source") => text(&object["source"]["component"]).into(),
         ("Event", "Message") => text(&object["message"]).trim().into(),
         ("Event", "Count") => object["count"].as_i64().unwrap_or(1).to_string().into(),
+        ("CertificateSigningRequest", "SignerName") => text(&spec["signerName"]).into(),
+        ("CertificateSigningRequest", "Requestor") => text(&spec["username"]).into(),
+        ("CertificateSigningRequest", "RequestedDuration") => spec["expirationSeconds"].as_i64().map_or(NONE.to_owned(), short).into(),
+        ("CertificateSigningRequest", "Condition") => decided(object).into(),
         ("MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration", "Webhooks") => size(&object["webhooks"]).into(),
         _ => NONE.into(),
     }
@@ -215,6 +219,26 @@ fn pod_status(pod: &Value) -> String {
         }
     }
     if pod["metadata"]["deletionTimestamp"].is_string() { "Terminating".to_owned() } else { said }
+}
+
+/// What became of a request for a certificate.
+fn decided(request: &Value) -> String {
+    let holds = |kind: &str| request["status"]["conditions"].as_array().is_some_and(|all| all.iter().any(|one| one["type"] == kind));
+    let mut said = if holds("Denied") {
+        "Denied"
+    } else if holds("Approved") {
+        "Approved"
+    } else {
+        "Pending"
+    }
+    .to_owned();
+    if holds("Failed") {
+        said.push_str(",Failed");
+    }
+    if !text(&request["status"]["certificate"]).is_empty() {
+        said.push_str(",Issued");
+    }
+    said
 }
 
 fn job_status(job: &Value) -> &'static str {

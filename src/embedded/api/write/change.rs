@@ -168,7 +168,7 @@ impl Write<'_> {
             }
         }
         object = self.mutated(object, Some(old))?;
-        rules::prepare_update(&resource, &self.part, old, &mut object);
+        rules::prepare_update(&resource, &self.part, old, &mut object, self.state.now);
         admit::fill_in(self.state, &resource, &mut object, Some(old))?;
         if self.part == Part::Main {
             admit::allocate(self.state, &resource, &mut object, Some(old))?;
@@ -181,10 +181,12 @@ impl Write<'_> {
                 errors.extend(rules::validate(&resource, &object));
                 errors.extend(expression_errors(&resource, &object));
             }
+            errors.extend(rules::request_errors(&resource, &self.part, Some(old), &object));
             refuse(&resource, &place.name, &errors)?;
             self.state.definitions.validate(&resource, &object, Some(old), &mut self.warnings)?;
         }
         object["metadata"]["resourceVersion"] = meta["resourceVersion"].clone();
+        admit::check_request(self.state, &resource, &self.part, &self.user, &object, Some(old))?;
         self.admit(Admission::Validating, Some(&object), Some(old))?;
         self.keep(&mut object)?;
         if fields::same_but_times(old, &mut object) {

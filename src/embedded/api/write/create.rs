@@ -53,16 +53,18 @@ impl Write<'_> {
         object["metadata"]["creationTimestamp"] = seconds(self.state.now).into();
         object = self.mutated(object, None)?;
         admit::fill_in(self.state, &resource, &mut object, None)?;
-        rules::prepare_create(&resource, &mut object);
+        rules::prepare_create(&resource, &mut object, &self.user);
         admit::allocate(self.state, &resource, &mut object, None)?;
         if !self.internal {
             let mut errors = rules::validate_metadata(&resource, &object);
             errors.extend(rules::validate(&resource, &object));
+            errors.extend(rules::request_errors(&resource, &self.part, None, &object));
             errors.extend(expression_errors(&resource, &object));
             refuse(&resource, &name, &errors)?;
             self.state.definitions.validate(&resource, &object, None, &mut self.warnings)?;
             self.warnings.extend(rules::warnings(&resource, &object));
         }
+        admit::check_request(self.state, &resource, &self.part, &self.user, &object, None)?;
         self.admit(Admission::Validating, Some(&object), None)?;
         self.keep(&mut object)?;
         let admitted = admit::check(self.state, &resource, &object, None)?;

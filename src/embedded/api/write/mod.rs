@@ -32,6 +32,8 @@ pub enum Part {
     Scale,
     /// A namespace's own finalizers.
     Finalize,
+    /// What is decided about a request for a certificate.
+    Approval,
     /// A token of an account, which is kept nowhere.
     Token,
 }
@@ -44,6 +46,7 @@ impl Part {
             Self::Status => "status",
             Self::Scale => "scale",
             Self::Finalize => "finalize",
+            Self::Approval => "approval",
             Self::Token => "token",
         }
     }
