@@ -73,7 +73,7 @@ fn walk(of: TypeRef<'_>, value: &mut Value, kind: &str, path: &mut Vec<String>, 
 /// Whether Go's `omitempty` leaves it out: empty lists and maps do go, empty structs (a pointer to one means something) stay.
 fn is_omitted(of: TypeRef<'_>, value: &Value, name: &str) -> bool {
     match (of.shape(), value) {
-        (Shape::List { .. }, Value::Array(items)) => items.is_empty() && !matches!(name, "rules" | "subsets" | "endpoints"),
+        (Shape::List { .. }, Value::Array(items)) => items.is_empty() && !matches!(name, "rules" | "subsets" | "endpoints" | "policies"),
         (Shape::Map { fields, values: Some(_), .. }, Value::Object(map)) => fields.is_empty() && map.is_empty() && of.name().is_none(),
         _ => false,
     }

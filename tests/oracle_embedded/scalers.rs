@@ -161,6 +161,57 @@ pub fn all() -> Vec<Sequence> {
             get("v2"),
         ],
     );
+    let policy = json!({"type": "Pods", "value": 1, "periodSeconds": 10});
+    for (number, rules) in [
+        json!({}),
+        json!({"policies": []}),
+        json!({"policies": null, "selectPolicy": "Disabled"}),
+        json!({"selectPolicy": "Other", "stabilizationWindowSeconds": -1}),
+        json!({"selectPolicy": "", "stabilizationWindowSeconds": 3600}),
+        json!({"stabilizationWindowSeconds": 3601}),
+        json!({"policies": [{"type": "Other", "value": 0, "periodSeconds": 0}]}),
+        json!({"policies": [{"value": -1, "periodSeconds": 1801}, policy]}),
+        json!({"policies": [{"type": "Percent", "value": 500, "periodSeconds": 1800}, policy], "selectPolicy": "Min"}),
+        json!({"policies": [policy], "tolerance": "-1"}),
+        json!({"policies": [policy], "tolerance": "0.05"}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for direction in ["scaleUp", "scaleDown"] {
+            let change = json!({"behavior": {direction: rules}});
+            let steps = vec![create("v2", change.clone()), create("v2", json!({})), spec("v2", "b", change.clone()), get("v1")];
+            add(format!("behavior {number} {direction}"), steps);
+        }
+    }
+    let condition = |more: Value| {
+        let mut condition = json!({"type": "AbleToScale", "status": "True"});
+        for (key, value) in more.as_object().unwrap() {
+            condition[key] = value.clone();
+        }
+        json!({"status": {"conditions": [condition]}})
+    };
+    for (number, more) in [
+        json!({}),
+        json!({"lastTransitionTime": null, "reason": "r"}),
+        json!({"lastTransitionTime": "2026-01-01T00:00:00Z", "message": "m"}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        add(
+            format!("condition {number}"),
+            vec![
+                create("v2", json!({})),
+                step("PATCH", format!("{}/status?fieldManager=s", one("v2")), MERGE, condition(more)),
+                get("v2"),
+                get("v1"),
+                spec("v2", "m", json!({"maxReplicas": 4})),
+                spec("v1", "m", json!({"maxReplicas": 5})),
+                get("v2"),
+            ],
+        );
+    }
     for (number, metric) in metrics().into_iter().enumerate() {
         add(
             format!("metric {number}"),

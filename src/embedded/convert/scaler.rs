@@ -166,7 +166,16 @@ pub fn out(object: &Value) -> Value {
 /// From the newer version: annotations that the older one has for its fields are nobody's to write.
 pub fn plain(mut scaler: Value) -> Value {
     drop_annotations(&mut scaler);
+    timed(&mut scaler);
     scaler
+}
+
+/// A condition's time is there, and be it null: Go's type knows no other way to say that there is none.
+fn timed(scaler: &mut Value) {
+    let conditions = scaler.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+    for condition in conditions.into_iter().flatten().filter_map(Value::as_object_mut) {
+        condition.entry("lastTransitionTime").or_insert(Value::Null);
+    }
 }
 
 /// From the older version.

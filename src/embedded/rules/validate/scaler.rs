@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{items, text};
+use super::{items, one_of, text};
 use crate::embedded::api::FieldError;
 use crate::embedded::rules::path_segment;
 use crate::resource::Quantity;
@@ -23,6 +23,46 @@ pub(super) fn validate(spec: &Value, errors: &mut Vec<FieldError>) {
     reference(&spec["scaleTargetRef"], "spec.scaleTargetRef", true, errors);
     for (index, metric) in items(&spec["metrics"]) {
         self::metric(metric, &format!("spec.metrics[{index}]"), errors);
+    }
+    for direction in ["scaleUp", "scaleDown"] {
+        scaling(&spec["behavior"][direction], &format!("spec.behavior.{direction}"), errors);
+    }
+}
+
+/// How fast it may go, up or down.
+fn scaling(rules: &Value, at: &str, errors: &mut Vec<FieldError>) {
+    if rules.is_null() {
+        return;
+    }
+    let window = &rules["stabilizationWindowSeconds"];
+    let detail = match window.as_i64() {
+        Some(seconds) if seconds < 0 => "must be greater than or equal to zero",
+        Some(seconds) if seconds > 3600 => "must be less than or equal to 3600",
+        _ => "",
+    };
+    if !detail.is_empty() {
+        errors.push(FieldError::invalid(format!("{at}.stabilizationWindowSeconds"), window, detail));
+    }
+    one_of(&rules["selectPolicy"], &["Disabled", "Max", "Min"], &format!("{at}.selectPolicy"), errors);
+    if rules["policies"].as_array().is_none_or(Vec::is_empty) {
+        errors.push(FieldError::required(format!("{at}.policies"), "must specify at least one Policy"));
+    }
+    for (index, policy) in items(&rules["policies"]) {
+        let at = format!("{at}.policies[{index}]");
+        let kind = Value::from(text(&policy["type"]));
+        one_of(&kind, &["Percent", "Pods"], &format!("{at}.type"), errors);
+        for (field, most) in [("value", i64::MAX), ("periodSeconds", 1800)] {
+            let number = policy[field].as_i64().unwrap_or(0);
+            if number <= 0 {
+                errors.push(FieldError::invalid(format!("{at}.{field}"), &number.into(), "must be greater than zero"));
+            } else if number > most {
+                errors.push(FieldError::invalid(format!("{at}.{field}"), &number.into(), &format!("must be less than or equal to {most}")));
+            }
+        }
+    }
+    let tolerance = &rules["tolerance"];
+    if tolerance.as_str().and_then(|amount| amount.parse::<Quantity>().ok()).is_some_and(|amount| amount < Quantity::ZERO) {
+        errors.push(FieldError::invalid(format!("{at}.tolerance"), tolerance, "must be greater than or equal to 0"));
     }
 }
 
