@@ -112,12 +112,12 @@ pub fn may_path(state: &State, user: &User, verb: &str, path: &str) -> Option<St
                 .any(|url| url == path || url.strip_suffix('*').is_some_and(|prefix| path.starts_with(prefix)))
     };
     // Whoever is known may look at what there is.
-    let public = ["/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz"];
-    if verb == "get"
-        && user.groups.iter().any(|group| group == "system:authenticated")
-        && public.iter().any(|open| path == *open || path.starts_with(&format!("{open}/")))
-    {
-        return Some(String::new());
+    let public = ["/api", "/apis", "/openapi", "/version"];
+    let is_public = ["/healthz", "/livez", "/readyz"].contains(&path)
+        || public.iter().any(|open| path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    if verb == "get" && user.groups.iter().any(|group| group == "system:authenticated") && is_public {
+        const ROLE: &str = "system:discovery";
+        return Some(format!(r#"RBAC: allowed by ClusterRoleBinding "{ROLE}" of ClusterRole "{ROLE}" to Group "system:authenticated""#));
     }
     bindings(state, user, "").into_iter().find(|(_, rules)| rules.iter().any(matches)).map(|(why, _)| why)
 }
@@ -140,7 +140,7 @@ pub fn rules(state: &State, user: &User, namespace: &str) -> (Vec<Value>, Vec<Va
 /// The rules that somebody's bindings give, each with its reason.
 fn bindings(state: &State, user: &User, namespace: &str) -> Vec<(String, Vec<Value>)> {
     const GROUP: &str = "rbac.authorization.k8s.io";
-    let named = |binding: &Value| binding["subjects"].as_array().into_iter().flatten().any(|subject| user.is_named(subject));
+    let named = |binding: &Value| binding["subjects"].as_array().into_iter().flatten().find(|subject| user.is_named(subject)).cloned();
     let role = |binding: &Value, namespace: &str| {
         let reference = &binding["roleRef"];
         let name = reference["name"].as_str().unwrap_or_default();
@@ -150,24 +150,34 @@ fn bindings(state: &State, user: &User, namespace: &str) -> Vec<(String, Vec<Val
         };
         role.map(|role| aggregated(state, role)).unwrap_or_default()
     };
-    let why = |kind: &str, binding: &Value| {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let why = |kind: &str, binding: &Value, subject: &Value| {
         let reference = &binding["roleRef"];
+        // Names before namespaces.
+        let of =
+            |name: &Value, namespace: &Value| if namespace.is_null() { text(name) } else { format!("{}/{}", text(name), text(namespace)) };
+        let meta = &binding["metadata"];
+        let subject_namespace = if subject["kind"] == "ServiceAccount" { &subject["namespace"] } else { &Value::Null };
         format!(
-            "RBAC: allowed by {kind} \"{}\" of {} \"{}\" to {}",
-            text(&binding["metadata"]["name"]),
+            "RBAC: allowed by {kind} {:?} of {} {:?} to {} {:?}",
+            of(&meta["name"], &meta["namespace"]),
             text(&reference["kind"]),
             text(&reference["name"]),
-            user.name
+            text(&subject["kind"]),
+            of(&subject["name"], subject_namespace)
         )
     };
     let mut found = Vec::new();
-    for binding in state.store.all(&format!("clusterrolebindings.{GROUP}")).filter(|binding| named(binding)) {
-        found.push((why("ClusterRoleBinding", binding), role(binding, "")));
+    for binding in state.store.all(&format!("clusterrolebindings.{GROUP}")) {
+        if let Some(subject) = named(binding) {
+            found.push((why("ClusterRoleBinding", binding, &subject), role(binding, "")));
+        }
     }
     if !namespace.is_empty() {
-        for binding in state.store.within(&format!("rolebindings.{GROUP}"), namespace).filter(|binding| named(binding)) {
-            found.push((why("RoleBinding", binding), role(binding, namespace)));
+        for binding in state.store.within(&format!("rolebindings.{GROUP}"), namespace) {
+            if let Some(subject) = named(binding) {
+                found.push((why("RoleBinding", binding, &subject), role(binding, namespace)));
+            }
         }
     }
     found

@@ -17,6 +17,7 @@ mod support;
 mod certificates;
 mod compare;
 mod conversions;
+mod costs;
 mod kinds;
 mod known;
 mod mutations;
@@ -106,6 +107,7 @@ async fn the_embedded_cluster_answers_as_a_real_one() {
         policies::prepare(&run),
         conversions::prepare(&run),
         mutations::prepare(&run),
+        costs::prepare(&run),
     ]
     .concat();
     let mut refused = Vec::new();
@@ -123,7 +125,7 @@ async fn the_embedded_cluster_answers_as_a_real_one() {
         let path = format!("/apis/{run}.example.com/v1");
         let served = plane.kubectl().args(["get", "--raw", &path]).output().unwrap();
         let served = String::from_utf8_lossy(&served.stdout);
-        ["widgets", "ruleds", "changes", "stricts", "turneds"]
+        ["widgets", "ruleds", "changes", "stricts", "turneds", "costly0s", "costly18s"]
             .iter()
             .all(|plural| served.contains(&format!("\"{plural}\"")))
     });
@@ -145,6 +147,7 @@ async fn the_embedded_cluster_answers_as_a_real_one() {
     all.extend(mutations::all());
     all.extend(scalers::all());
     all.extend(certificates::all());
+    all.extend(costs::all(&run));
     all.extend(conversions::all(&run));
     all.push(later.after);
     assert!(all.len() >= 400, "only {} sequences", all.len());
@@ -193,6 +196,7 @@ async fn the_embedded_cluster_answers_as_a_real_one() {
         ask(&real, &sequences::end(), &namespace).await;
     }
     for step in [
+        costs::clean(&run),
         conversions::clean(&run),
         mutations::clean(&run),
         policies::clean(&run),

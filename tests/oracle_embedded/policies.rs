@@ -36,6 +36,25 @@ fn all_policies() -> Vec<Policy> {
             vec![create(name, json!({"a": "2"})), create(name, json!({"a": "1"})), change(json!({"a": "2"})), change(json!({"b": "1"}))],
         )
     };
+    // Asked by a master, by somebody who may make such objects here, and by somebody who may anywhere.
+    let by_rights = |name: &'static str, expression: &str| {
+        let spec = simple(json!({"expression": expression, "message": "may not"}));
+        let as_joe = Step { as_whom: &["joe"], ..create(name, json!({"a": "3"})) };
+        let rights = "/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}";
+        let role = json!({"metadata": {"name": "r"}, "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]}]});
+        let subjects = json!([{"kind": "User", "name": "joe"}, {"kind": "ServiceAccount", "name": "default", "namespace": "{ns}"}]);
+        let binding = json!({"metadata": {"name": "b"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"}, "subjects": subjects});
+        let steps = vec![
+            create(name, json!({"a": "2"})),
+            delete(),
+            as_joe.clone(),
+            step("POST", format!("{rights}/roles"), JSON, role),
+            step("POST", format!("{rights}/rolebindings"), JSON, binding),
+            as_joe,
+            change(json!({"a": "1"})),
+        ];
+        policy(name, spec, deny(), steps)
+    };
     vec![
         both("plain", simple(json!({"expression": "object.data.a == '1'"}))),
         both("message", simple(json!({"expression": "object.data.a == '1'", "message": " only one "}))),
@@ -214,6 +233,88 @@ fn all_policies() -> Vec<Policy> {
             deny(),
             statuses(),
         ),
+        by_rights(
+            "rights-of-resources",
+            "authorizer.group('').resource('configmaps').namespace(request.namespace).check('create').allowed()",
+        ),
+        by_rights(
+            "rights-of-others",
+            "authorizer.serviceAccount(request.namespace, 'default').group('').resource('configmaps').namespace(request.namespace).check('create').allowed()",
+        ),
+        by_rights(
+            "rights-by-name",
+            "authorizer.serviceAccount('default', 'none').group('').resource('configmaps').name('x').subresource('status').check('get').reason() == ''",
+        ),
+        by_rights(
+            "rights-to-paths",
+            "authorizer.path('/healthz').check('get').allowed() && !authorizer.serviceAccount('a', 'b').path('/healthz').check('get').allowed()",
+        ),
+        by_rights("rights-to-nothing", "authorizer.path(' ').check('get').allowed()"),
+        by_rights("rights-to-no-resource", "authorizer.group('').resource('').check('get').allowed()"),
+        by_rights("rights-of-nobody", "authorizer.serviceAccount('A b', 'x').group('').resource('pods').check('get').allowed()"),
+        by_rights("rights-of-no-account", "authorizer.serviceAccount('a', 'X y').group('').resource('pods').check('get').allowed()"),
+        by_rights(
+            "rights-requested",
+            "authorizer.requestResource.check('create').allowed() && authorizer.requestResource.subresource('x').check('y').errored()",
+        ),
+        by_rights(
+            "rights-selected",
+            "authorizer.group('').resource('pods').fieldSelector('spec.nodeName=a').labelSelector('a=b, c').check('list').allowed() && authorizer.group('').resource('pods').labelSelector('(').check('list').error() == ''",
+        ),
+        by_rights("rights-twice", "authorizer.path('/a').check('get').allowed() && authorizer.path('/b').check('get').allowed()"),
+        by_rights(
+            "rights-thrice",
+            "authorizer.path('/a').check('get').allowed() && authorizer.path('/b').check('get').allowed() && authorizer.path('/c').check('get').allowed()",
+        ),
+        by_rights("rights-reasons", "authorizer.path('/a').check('get').reason() == 'x' || authorizer == authorizer"),
+        both(
+            "rights-by-name-of-their-own",
+            json!({"variables": [{"name": "may", "expression": "authorizer.requestResource.check('delete').allowed()"}, {"name": "text", "expression": "variables.may ? 'may' : 'may not'"}],
+            "validations": [{"expression": "variables.may && object.data.a == '1'", "messageExpression": "'whoever ' + variables.text", "message": "the message"}]}),
+        ),
+        both(
+            "rights-in-annotations",
+            json!({"validations": [{"expression": "true"}], "auditAnnotations": [{"key": "k", "valueExpression": "authorizer.requestResource.check('delete').allowed() ? 'a' : 'b'"}]}),
+        ),
+        both(
+            "rights-as-conditions",
+            json!({"matchConditions": [{"name": "others", "expression": "!authorizer.requestResource.check('x').allowed()"}], "validations": [{"expression": "false"}]}),
+        ),
+        both(
+            "rights-as-many-conditions",
+            json!({"matchConditions": (0..8).map(|number| json!({"name": format!("c{number}"), "expression": "authorizer.requestResource.check('x').allowed()"})).collect::<Vec<_>>(), "validations": [{"expression": "true"}]}),
+        ),
+        both(
+            "several-conditions-fail",
+            json!({"matchConditions": [{"name": "a", "expression": "object.data.none == '2'"}, {"name": "b", "expression": "object.data.other == '2'"}], "validations": [{"expression": "false"}]}),
+        ),
+        both(
+            "one-condition-fails-and-one-is-not-met",
+            json!({"matchConditions": [{"name": "a", "expression": "object.data.none == '2'"}, {"name": "b", "expression": "false"}], "validations": [{"expression": "false"}]}),
+        ),
+        both(
+            "cost-of-all",
+            json!({"validations": (0..30).map(|number| json!({"expression": "authorizer.requestResource.check('x').allowed()", "message": format!("{number}")})).collect::<Vec<_>>()}),
+        ),
+        both(
+            "cost-of-fewer",
+            json!({"validations": (0..28).map(|number| json!({"expression": "authorizer.requestResource.check('x').allowed() && object.data.a == '1'", "message": format!("{number}")})).collect::<Vec<_>>()}),
+        ),
+        both(
+            "cost-of-variables",
+            json!({"variables": [{"name": "may", "expression": "authorizer.requestResource.check('x').allowed()"}],
+            "validations": (0..40).map(|number| json!({"expression": "variables.may && object.data.a == '1'", "message": format!("{number}")})).collect::<Vec<_>>()}),
+        ),
+        both(
+            "cost-of-one",
+            json!({"variables": [{"name": "list", "expression": "'x'.replace('', 'abcdefghij').replace('', 'abcdefghij').replace('', 'abcdefghij').split('')"}],
+            "validations": [{"expression": "variables.list.all(a, variables.list.all(b, a != 'z' || b != 'y'))"}]}),
+        ),
+        both(
+            "cost-of-what-is-told",
+            json!({"variables": [{"name": "list", "expression": "'x'.replace('', 'abcdefghij').replace('', 'abcdefghij').replace('', 'abcdefghij').split('')"}],
+            "validations": [{"expression": "object.data.a == '1'", "messageExpression": "variables.list.all(a, variables.list.all(b, a != 'z' || b != 'y')) ? 'a' : 'b'", "message": "the message"}]}),
+        ),
         policy("last", simple(json!({"expression": "false"})), deny(), vec![create("last", json!({}))]),
     ]
 }
@@ -339,6 +440,22 @@ fn refused() -> Vec<Value> {
         spec(json!({"validations": [{"expression": "true", "messageExpression": "object.data.a"}]})),
         spec(json!({"auditAnnotations": [{"key": "a", "valueExpression": "null"}]})),
         spec(json!({"validations": [{"expression": "true", "reason": "Unauthorized"}]})),
+        spec(json!({"validations": [{"expression": "authorizer.path('/x').check('get')"}]})),
+        spec(json!({"validations": [{"expression": "[object.a, 'a'].size() == 1"}]})),
+        spec(json!({"validations": [{"expression": "[?object.?a, 1].size() == 1 && {object.a: 1, 'b': 2}.size() == 2"}]})),
+        spec(json!({"validations": [{"expression": "authorizer.path(1).check('get').allowed()"}]})),
+        spec(json!({"validations": [{"expression": "authorizer.check('get').allowed()"}]})),
+        spec(json!({"validations": [{"expression": "authorizer.group('').check('get').allowed()"}]})),
+        spec(json!({"validations": [{"expression": "authorizer.requestResource.resource('x').check('get').allowed()"}]})),
+        spec(json!({"validations": [{"expression": "authorizer.nothing == 1"}]})),
+        spec(json!({"validations": [{"expression": "true", "messageExpression": "authorizer.path('/x').check('get').reason()"}]})),
+        spec(
+            json!({"validations": [{"expression": "true"}], "matchConditions": [{"name": "a", "expression": "authorizer.path('/x').check('get').allowed()"}]}),
+        ),
+        spec(
+            json!({"validations": [{"expression": "true"}], "variables": [{"name": "a", "expression": "authorizer.path('/x').check('get').allowed()"}]}),
+        ),
+        spec(json!({"auditAnnotations": [{"key": "a", "valueExpression": "authorizer.path('/x').check('get').reason()"}]})),
         spec(json!({})),
     ]
 }

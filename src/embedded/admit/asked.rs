@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use crate::embedded::catalog::Resource;
-use crate::embedded::cel::{Type, Value};
-use crate::embedded::rights::User;
+use crate::embedded::cel::{Rights, Type, Value, Wanted};
+use crate::embedded::rights::{self, User};
 use crate::embedded::world::State;
 
 /// A write that is to be admitted.
@@ -49,6 +49,19 @@ impl Asked<'_> {
         Value::read(&request, &request_type())
     }
 
+    /// Whoever asks, as expressions may ask about their rights; and about those to what is asked.
+    pub fn authorizers(&self) -> [(&'static str, Value); 2] {
+        let wanted = Wanted {
+            user: self.user.clone(),
+            group: self.resource.group.clone(),
+            resource: self.resource.plural.clone(),
+            subresource: self.subresource.to_owned(),
+            namespace: self.namespace.to_owned(),
+            name: self.name.to_owned(),
+        };
+        [(AUTHORIZER, Rights::Of(self.user.clone()).value()), (REQUEST_AUTHORIZER, Rights::Resource(wanted).value())]
+    }
+
     /// The namespace that it happens in, as expressions see it.
     pub fn namespace_object(&self, state: &State) -> Value {
         // A namespace isn't in itself.
@@ -57,6 +70,41 @@ impl Asked<'_> {
         }
         state.store.find("namespaces", "", self.namespace).map_or(Value::Null, |found| Value::read(found, &namespace_type()))
     }
+}
+
+/// What expressions call the rights of whoever asks.
+const AUTHORIZER: &str = "authorizer";
+const REQUEST_AUTHORIZER: &str = "authorizer.requestResource";
+
+/// Whether a name is of rights.
+pub fn is_authorizer(name: &str) -> bool {
+    name == AUTHORIZER || name == REQUEST_AUTHORIZER
+}
+
+/// The types of what expressions ask about rights with.
+pub fn authorizer_types() -> [(String, Type); 2] {
+    [
+        (AUTHORIZER.to_owned(), Type::Opaque("kubernetes.authorization.Authorizer")),
+        (REQUEST_AUTHORIZER.to_owned(), Type::Opaque("kubernetes.authorization.ResourceCheck")),
+    ]
+}
+
+/// The answer to a question about rights.
+pub fn decide(state: &State, question: &Rights, verb: &str) -> Rights {
+    let found = match question {
+        Rights::Path { user, path } => rights::may_path(state, user, verb, path),
+        Rights::Resource(wanted) => {
+            let resource = match wanted.subresource.as_str() {
+                "" => wanted.resource.clone(),
+                sub => format!("{}/{sub}", wanted.resource),
+            };
+            let request =
+                rights::Request { verb, group: &wanted.group, resource: &resource, namespace: &wanted.namespace, name: &wanted.name };
+            rights::may(state, &wanted.user, &request)
+        }
+        _ => None,
+    };
+    Rights::Decision { allowed: found.is_some(), reason: found.unwrap_or_default() }
 }
 
 fn object<const N: usize>(name: &str, fields: [(&str, Type); N]) -> Type {

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod asked;
+mod asks;
 mod certificates;
 mod matching;
 mod mutations;

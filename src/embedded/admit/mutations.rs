@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::asked::Asked;
+use super::asks::{Asks, BUDGET, Bill, Expression, Names, SPENT, Trouble, asks, expression};
 use super::matching::matches;
-use super::policies::{Asks, Expression, asks, expression, params, text};
+use super::policies::{params, text};
 use crate::embedded::api::{Failure, FieldError, Part, PatchError, json_patch};
 use crate::embedded::cel::{Type, Value};
 use crate::embedded::fields::{self, Owner};
@@ -160,17 +161,17 @@ impl Round {
 }
 
 impl Mutation {
-    fn make(&self, state: &State, asked: &Asked<'_>, names: &[(&str, Value)]) -> Result<Json, Wrong> {
+    fn make(&self, state: &State, asked: &Asked<'_>, names: &Names<'_>) -> Result<Json, Wrong> {
         let object = asked.object.cloned().unwrap_or_default();
         match self {
             Self::Apply(expression) => {
-                let made = expression.run(names).map_err(Wrong::Policy)?;
+                let made = run(expression, names)?;
                 check_names(&made, "Object").map_err(|why| Wrong::Policy(format!("type mismatch: {why}")))?;
                 let config = made.json().ok_or_else(|| Wrong::Policy("invalid return type".to_owned()))?;
                 apply(state, asked, &object, config).map_err(|why| Wrong::Policy(format!("error applying patch: {why}")))
             }
             Self::Patch(expression) => {
-                let made = expression.run(names).map_err(Wrong::Policy)?;
+                let made = run(expression, names)?;
                 let Value::List(operations, _) = made else { return Err(Wrong::Policy("invalid return type".to_owned())) };
                 let operations = operations.iter().map(operation).collect::<Result<Vec<_>, _>>().map_err(Wrong::Policy)?;
                 match json_patch(&object, &operations.into()) {
@@ -181,6 +182,14 @@ impl Mutation {
             }
         }
     }
+}
+
+/// Each mutation has a budget of its own.
+fn run(expression: &Expression, names: &Names<'_>) -> Result<Value, Wrong> {
+    expression.run(names, &mut Bill::of(BUDGET)).map_err(|trouble| match trouble {
+        Trouble::Fails(why) => Wrong::Policy(why),
+        Trouble::Spent => Wrong::Policy(SPENT.to_owned()),
+    })
 }
 
 /// What an object is called is where it stands.

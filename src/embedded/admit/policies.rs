@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use super::asked::{Asked, namespace_type, request_type};
+use super::asked::{Asked, is_authorizer};
+use super::asks::{Asks, BUDGET, Bill, Expression, Names, SPENT, Trouble, asks, expression};
 use super::matching::matches;
 use crate::embedded::api::{Failure, FieldError, matches_labels};
-use crate::embedded::cel::{Bindings, Environment, Program, Type, Value, compile};
+use crate::embedded::cel::{Type, Value};
 use crate::embedded::world::State;
 
 const POLICIES: &str = "validatingadmissionpolicies.admissionregistration.k8s.io";
@@ -23,13 +24,6 @@ pub struct Policies {
     compiled: BTreeMap<String, Arc<Policy>>,
 }
 
-/// What a policy asks before anything else, and what it calls by names of its own.
-#[derive(Debug)]
-pub(super) struct Asks {
-    conditions: Vec<Expression>,
-    variables: Vec<(String, Program)>,
-}
-
 /// A compiled policy.
 #[derive(Debug)]
 struct Policy {
@@ -38,18 +32,11 @@ struct Policy {
     annotations: Vec<Expression>,
 }
 
-/// A policy's expression, with its text.
-#[derive(Debug)]
-pub(super) struct Expression {
-    text: String,
-    pub program: Program,
-}
-
 #[derive(Debug)]
 struct Validation {
     expression: Expression,
     message: String,
-    message_program: Option<Program>,
+    told: Option<Expression>,
     reason: Option<String>,
 }
 
@@ -156,15 +143,17 @@ pub fn refused(policy: &Json) -> Vec<FieldError> {
 
 fn read(spec: &Json, errors: &mut Vec<FieldError>) -> Policy {
     let (environment, asks) = asks(spec, false, errors);
+    // What is told is no matter of rights.
+    let mut plain = environment.clone();
+    plain.variables.retain(|(name, _)| !is_authorizer(name));
     let each = |field: &str| spec[field].as_array().cloned().unwrap_or_default().into_iter().enumerate();
     let mut validations = Vec::new();
     for (index, validation) in each("validations") {
         let path = format!("spec.validations[{index}]");
         let found = expression(&validation["expression"], &environment, &[Type::Bool], &format!("{path}.expression"), errors);
-        let message_program = match validation["messageExpression"].as_str() {
+        let told = match validation["messageExpression"].as_str() {
             Some(given) if !given.is_empty() => {
-                expression(&given.into(), &environment, &[Type::String], &format!("{path}.messageExpression"), errors)
-                    .map(|found| found.program)
+                expression(&given.into(), &plain, &[Type::String], &format!("{path}.messageExpression"), errors)
             }
             _ => None,
         };
@@ -173,7 +162,7 @@ fn read(spec: &Json, errors: &mut Vec<FieldError>) -> Policy {
         if let Some(other) = reason.as_deref().filter(|reason| !REASONS.contains(reason)) {
             errors.push(FieldError::unsupported(format!("{path}.reason"), &other.into(), &REASONS));
         }
-        validations.push(Validation { expression, message: text(&validation["message"]).trim().to_owned(), message_program, reason });
+        validations.push(Validation { expression, message: text(&validation["message"]).trim().to_owned(), told, reason });
     }
     let mut annotations = Vec::new();
     for (index, annotation) in each("auditAnnotations") {
@@ -183,140 +172,65 @@ fn read(spec: &Json, errors: &mut Vec<FieldError>) -> Policy {
     Policy { asks, validations, annotations }
 }
 
-/// What policies of both kinds say alike, and what their other expressions may name. `always`: variables, though there be none.
-pub(super) fn asks(spec: &Json, always: bool, errors: &mut Vec<FieldError>) -> (Environment, Asks) {
-    let mut environment = Environment::of([
-        ("object", Type::Dyn),
-        ("oldObject", Type::Dyn),
-        ("request", request_type()),
-        ("namespaceObject", namespace_type()),
-    ]);
-    if spec["paramKind"].is_object() {
-        environment.variables.push(("params".to_owned(), Type::Dyn));
-    }
-    let each = |field: &str| spec[field].as_array().cloned().unwrap_or_default().into_iter().enumerate();
-    let mut conditions = Vec::new();
-    for (index, condition) in each("matchConditions") {
-        let path = format!("spec.matchConditions[{index}].expression");
-        conditions.extend(expression(&condition["expression"], &environment, &[Type::Bool], &path, errors));
-    }
-    let mut variables = Vec::new();
-    let mut fields: Vec<(String, Type)> = Vec::new();
-    if always || spec["variables"].as_array().is_some_and(|variables| !variables.is_empty()) {
-        environment.variables.push(("variables".to_owned(), Type::object("kubernetes.variables", [])));
-    }
-    for (index, variable) in each("variables") {
-        let path = format!("spec.variables[{index}].expression");
-        let Some(found) = expression(&variable["expression"], &environment, &[], &path, errors) else { continue };
-        let name = text(&variable["name"]).to_owned();
-        fields.push((name.clone(), found.program.gives.clone()));
-        variables.push((name, found.program));
-        if let Some(last) = environment.variables.last_mut() {
-            last.1 = Type::object("kubernetes.variables", fields.clone());
-        }
-    }
-    (environment, Asks { conditions, variables })
-}
-
-/// `wanted`: what it may give; nothing: anything.
-pub(super) fn expression(
-    source: &Json,
-    environment: &Environment,
-    wanted: &[Type],
-    path: &str,
-    errors: &mut Vec<FieldError>,
-) -> Option<Expression> {
-    let source = text(source);
-    if source.trim().is_empty() {
-        errors.push(FieldError::required(path, "expression is not specified"));
-        return None;
-    }
-    let why = match compile(source, environment) {
-        Ok(program) if wanted.is_empty() || wanted.contains(&program.gives) => {
-            return Some(Expression { text: source.trim().to_owned(), program });
-        }
-        Ok(program) => match wanted {
-            [one] => format!("must evaluate to {one} but got {}", Bindings::default().resolve(&program.gives)),
-            _ => {
-                let all: Vec<String> =
-                    wanted.iter().map(|one| if *one == Type::Null { "null_type".to_owned() } else { one.to_string() }).collect();
-                format!("must evaluate to one of [{}] but got {}", all.join(" "), program.gives)
-            }
-        },
-        Err(why) => why,
-    };
-    errors.push(FieldError::invalid(path, &source.into(), &why));
-    None
-}
-
-impl Asks {
-    /// What expressions may name, with its values; None: the policy isn't about this.
-    pub(super) fn names(&self, state: &State, asked: &Asked<'_>, params: &Json) -> Result<Option<Vec<(&'static str, Value)>>, String> {
-        let json = |object: Option<&Json>| object.map_or(Value::Null, |object| Value::read(object, &Type::Dyn));
-        let mut variables = vec![
-            ("object", json(asked.object)),
-            ("oldObject", json(asked.old)),
-            ("request", asked.request()),
-            ("namespaceObject", asked.namespace_object(state)),
-            ("params", Value::read(params, &Type::Dyn)),
-        ];
-        for condition in &self.conditions {
-            match condition.run(&variables) {
-                Ok(Value::Bool(true)) => {}
-                Ok(_) => return Ok(None),
-                Err(why) => return Err(why),
-            }
-        }
-        // What can't be told is an error for whoever asks for it, not before.
-        let mut known: Vec<(String, Value)> = Vec::new();
-        for (name, program) in &self.variables {
-            variables.push(("variables", Value::map(known.clone())));
-            let value = program
-                .run(&variables)
-                .unwrap_or_else(|why| Value::Failed(format!("composited variable \"{name}\" fails to evaluate: {why}").into()));
-            known.push((name.clone(), value));
-            variables.pop();
-        }
-        variables.push(("variables", Value::map(known)));
-        Ok(Some(variables))
-    }
-}
-
 impl Policy {
     fn decide(&self, state: &State, asked: &Asked<'_>, spec: &Json, params: &Json) -> Vec<Decision> {
-        let variables = match self.asks.names(state, asked, params) {
-            Ok(Some(variables)) => variables,
+        let names = match self.asks.names(state, asked, params) {
+            Ok(Some(names)) => names,
             Ok(None) => return Vec::new(),
             Err(why) => return vec![failed(spec, why)],
         };
-        let mut decisions: Vec<Decision> = self.validations.iter().map(|validation| validation.decide(spec, &variables)).collect();
+        let mut bill = Bill::of(BUDGET);
+        let mut found = Vec::new();
+        for validation in &self.validations {
+            match validation.expression.run(&names, &mut bill) {
+                Ok(value) => found.push(Ok(value)),
+                Err(Trouble::Fails(why)) => found.push(Err(why)),
+                Err(Trouble::Spent) => return vec![failed(spec, SPENT.to_owned())],
+            }
+        }
+        let names = self.asks.without_rights(state, asked, params, names);
+        let told = self.told(&names, bill.again());
+        let mut decisions: Vec<Decision> = (self.validations.iter().zip(found).enumerate())
+            .map(|(index, (validation, found))| match (found, &told) {
+                (Err(why), _) => failed(spec, why),
+                (Ok(_), Err(why)) => failed(spec, format!("failed messageExpression: {why}")),
+                (Ok(Value::Bool(true)), _) => Decision::Admit,
+                (Ok(_), Ok(told)) => validation.deny(told[index].as_deref()),
+            })
+            .collect();
         // They are for an audit log, which there is none of; that they fail matters all the same.
-        decisions.extend(self.annotations.iter().filter_map(|annotation| annotation.run(&variables).err()).map(|why| failed(spec, why)));
+        let mut bill = Bill::of(BUDGET);
+        for annotation in &self.annotations {
+            match annotation.run(&names, &mut bill) {
+                Ok(_) => {}
+                Err(Trouble::Fails(why)) => decisions.push(failed(spec, why)),
+                Err(Trouble::Spent) => return vec![failed(spec, SPENT.to_owned())],
+            }
+        }
         decisions
+    }
+
+    /// What each validation tells of itself: all are asked, whatever they found. The error: that costs too much.
+    fn told(&self, names: &Names<'_>, mut bill: Bill) -> Result<Vec<Option<String>>, &'static str> {
+        let tell = |validation: &Validation| match validation.told.as_ref().map(|told| told.run(names, &mut bill)) {
+            Some(Ok(Value::String(told))) => Ok(Some(told.trim().to_owned()).filter(|told| is_told(told))),
+            Some(Err(Trouble::Spent)) => Err(SPENT),
+            _ => Ok(None),
+        };
+        self.validations.iter().map(tell).collect()
     }
 }
 
-impl Expression {
-    pub fn run(&self, variables: &[(&str, Value)]) -> Result<Value, String> {
-        self.program.run(variables).map_err(|why| format!("expression '{}' resulted in error: {why}", self.text))
-    }
+/// Whether a text can be told: it is one, on one line, and no novel.
+fn is_told(text: &str) -> bool {
+    !text.is_empty() && !text.contains('\n') && text.len() <= 5 * 1024
 }
 
 impl Validation {
-    fn decide(&self, spec: &Json, variables: &[(&str, Value)]) -> Decision {
-        match self.expression.run(variables) {
-            Ok(Value::Bool(true)) => Decision::Admit,
-            Ok(_) => {
-                let told = self.message_program.as_ref().and_then(|program| match program.run(variables) {
-                    Ok(Value::String(told)) => Some(told.trim().to_owned()).filter(|told| !told.is_empty() && !told.contains('\n')),
-                    _ => None,
-                });
-                let own = Some(self.message.clone()).filter(|message| !message.is_empty());
-                let message = told.or(own).unwrap_or_else(|| format!("failed expression: {}", self.expression.text));
-                Decision::Deny { reason: self.reason.clone(), message }
-            }
-            Err(why) => failed(spec, why),
-        }
+    fn deny(&self, told: Option<&str>) -> Decision {
+        let own = Some(self.message.as_str()).filter(|message| !message.is_empty());
+        let message = told.or(own).map_or_else(|| format!("failed expression: {}", self.expression.text), str::to_owned);
+        Decision::Deny { reason: self.reason.clone(), message }
     }
 }
 

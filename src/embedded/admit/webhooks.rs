@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::asked::{Asked, request_type};
+use super::asked::{Asked, authorizer_types, decide, request_type};
 use super::matching::matches;
 use crate::embedded::api::Failure;
-use crate::embedded::cel::{Environment, Type, Value, compile};
+use crate::embedded::cel::{Environment, Rights, Type, Value, compile};
 use crate::embedded::world::State;
 
 /// Those that may change an object.
@@ -26,7 +26,7 @@ pub fn call(state: &State, asked: &Asked<'_>, configurations: &str) -> Result<()
     }
     let all: Vec<&Arc<Json>> = state.store.all(configurations).collect();
     for hook in all.iter().flat_map(|configuration| configuration["webhooks"].as_array().into_iter().flatten()) {
-        if hook["failurePolicy"] == "Ignore" || !matches(state, asked, hook) || !is_meant(hook, asked) {
+        if hook["failurePolicy"] == "Ignore" || !matches(state, asked, hook) || !is_meant(state, hook, asked) {
             continue;
         }
         let name = text(&hook["name"]);
@@ -42,13 +42,16 @@ pub fn call(state: &State, asked: &Asked<'_>, configurations: &str) -> Result<()
 }
 
 /// Whether all its conditions hold. One that fails is as bad as the webhook itself.
-fn is_meant(hook: &Json, asked: &Asked<'_>) -> bool {
-    let environment = Environment::of([("object", Type::Dyn), ("oldObject", Type::Dyn), ("request", request_type())]);
+fn is_meant(state: &State, hook: &Json, asked: &Asked<'_>) -> bool {
+    let mut environment = Environment::of([("object", Type::Dyn), ("oldObject", Type::Dyn), ("request", request_type())]);
+    environment.variables.extend(authorizer_types());
     let json = |object: Option<&Json>| object.map_or(Value::Null, |object| Value::read(object, &Type::Dyn));
-    let variables = [("object", json(asked.object)), ("oldObject", json(asked.old)), ("request", asked.request())];
+    let mut variables = vec![("object", json(asked.object)), ("oldObject", json(asked.old)), ("request", asked.request())];
+    variables.extend(asked.authorizers());
+    let authority = |question: &Rights, verb: &str| decide(state, question, verb);
     hook["matchConditions"].as_array().into_iter().flatten().all(|condition| {
         let program = compile(text(&condition["expression"]), &environment);
-        !matches!(program.and_then(|program| program.run(&variables)), Ok(Value::Bool(false)))
+        !matches!(program.and_then(|program| program.run_by(&variables, Some(&authority)).value), Ok(Value::Bool(false)))
     })
 }
 

@@ -53,10 +53,10 @@ impl Write<'_> {
     }
 }
 
-/// Expressions that can't be compiled.
-pub(super) fn expression_errors(resource: &Resource, object: &Value) -> Vec<FieldError> {
+/// Expressions that can't be compiled, or may cost too much.
+pub(super) fn expression_errors(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     match (resource.group.as_str(), resource.kind.as_str()) {
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => [crd::conversion_errors(object), crd::refused(object)].concat(),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => [crd::conversion_errors(object), crd::refused(object, old)].concat(),
         ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => admit::policy_errors(object),
         ("admissionregistration.k8s.io", "MutatingAdmissionPolicy") => admit::mutation_errors(object),
         _ => Vec::new(),

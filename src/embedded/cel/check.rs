@@ -1,12 +1,12 @@
 //! The checker: what an expression gives, and what in it doesn't fit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, StructExpr};
 
 use super::eval::literal_value;
-use super::functions;
+use super::functions::{self, Overload};
 use super::program::{Environment, Form, RangeKind, namespaced};
 use super::types::{Bindings, Type, join};
 
@@ -26,16 +26,38 @@ pub struct Checker<'e> {
     pub names: BTreeSet<String>,
     /// A conversion of a literal that fails whenever it is evaluated.
     pub broken: Option<String>,
+    /// What each expression gives.
+    pub types: BTreeMap<u64, Type>,
+    /// What each call may turn out to call.
+    pub calls: BTreeMap<u64, Vec<&'static Overload>>,
+    /// The fields of `variables` that are named.
+    pub uses: BTreeSet<String>,
 }
 
 impl<'e> Checker<'e> {
     /// A check in an environment.
     pub fn new(environment: &'e Environment) -> Self {
-        Self { environment, local: Vec::new(), errors: Vec::new(), names: BTreeSet::new(), broken: None }
+        let (types, calls) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            environment,
+            local: Vec::new(),
+            errors: Vec::new(),
+            names: BTreeSet::new(),
+            broken: None,
+            types,
+            calls,
+            uses: BTreeSet::new(),
+        }
     }
 
     /// What an expression gives. What is wrong in it is noted, and gives anything.
     pub fn check(&mut self, expr: &IdedExpr) -> Type {
+        let of = self.type_of(expr);
+        self.types.insert(expr.id, of.clone());
+        of
+    }
+
+    fn type_of(&mut self, expr: &IdedExpr) -> Type {
         match &expr.expr {
             Expr::Literal(literal) => literal_type(literal),
             Expr::Ident(name) => self.name(expr.id, name),
@@ -111,9 +133,12 @@ impl<'e> Checker<'e> {
     /// Items of a list are of one type.
     fn same(&mut self, id: u64, before: Option<Type>, of: Type) -> Type {
         let Some(before) = before else { return of };
-        match join(&before, &of) {
+        match join(&before, &of).filter(|_| alike(&before, &of)) {
             Some(both) => both,
-            None => self.wrong(id, format!("expected type '{before}' but found '{of}'")),
+            None => {
+                self.wrong(id, format!("expected type '{before}' but found '{of}'"));
+                before
+            }
         }
     }
 
@@ -132,6 +157,19 @@ impl<'e> Checker<'e> {
     }
 
     fn select(&mut self, id: u64, select: &SelectExpr) -> Type {
+        if let Expr::Ident(name) = &select.operand.expr
+            && !self.local.iter().any(|(known, _)| known == name)
+        {
+            // A variable may have a name of two parts.
+            let whole = format!("{name}.{}", select.field);
+            if let Some((_, of)) = self.environment.variables.iter().find(|(known, _)| *known == whole) {
+                self.names.insert(whole);
+                return of.clone();
+            }
+            if name == "variables" {
+                self.uses.insert(select.field.clone());
+            }
+        }
         let of = self.check(&select.operand);
         let found = self.field(id, &of, &select.field);
         if select.test { Type::Bool } else { found }
@@ -149,6 +187,8 @@ impl<'e> Checker<'e> {
                 let found = self.field(id, inner, field);
                 Type::optional(found)
             }
+            // To the server these are objects of types that it can't look into.
+            Type::Opaque(name) if !name.starts_with("net.") => self.wrong(id, format!("unexpected failed resolution of '{name}'")),
             other => self.wrong(id, format!("type '{other}' does not support field selection")),
         }
     }
@@ -193,6 +233,7 @@ impl<'e> Checker<'e> {
         for overload in functions::overloads(name, is_member).filter(|overload| overload.takes.len() == given.len()) {
             let mut bindings = Bindings::default();
             if overload.takes.iter().zip(&given).all(|(wanted, given)| bindings.fits(wanted, given)) {
+                self.calls.entry(id).or_default().push(overload);
                 let gives = bindings.resolve(&overload.gives);
                 // Several that fit, because what is given may be anything: so may be what they give.
                 found = Some(match found {
@@ -289,11 +330,25 @@ impl<'e> Checker<'e> {
                         if kind == RangeKind::Filter { Type::list(single) } else { Type::Bool }
                     }
                     RangeKind::List => Type::list(gives),
+                    RangeKind::Sorted => self.sorted(id, single, &gives),
                     RangeKind::Map => Type::Map(Arc::new(key), Arc::new(gives)),
                     RangeKind::Entries => gives,
                 }
             }
         }
+    }
+
+    /// What has an order can be sorted by.
+    fn sorted(&mut self, id: u64, item: Type, by: &Type) -> Type {
+        let has_order = matches!(
+            by,
+            Type::Int | Type::Uint | Type::Double | Type::Bool | Type::Duration | Type::Timestamp | Type::String | Type::Bytes
+        );
+        if !has_order && !matches!(by, Type::Dyn | Type::Param(_)) {
+            return self
+                .wrong(id, format!("found no matching overload for '@sortByAssociatedKeys' applied to 'list({item}).(list({by}))'"));
+        }
+        Type::list(item)
     }
 
     fn with(&mut self, bound: &[(&str, Type)], body: &IdedExpr) -> Type {
@@ -308,6 +363,22 @@ impl<'e> Checker<'e> {
         if !matches!(of, Type::Bool | Type::Dyn | Type::Param(_)) {
             self.wrong(id, format!("found no matching overload for '{operator}' applied to '(bool, {of})'"));
         }
+    }
+}
+
+/// Whether two items may stand in one list: what may be anything is of a type of its own, and what isn't known yet of any.
+fn alike(one: &Type, two: &Type) -> bool {
+    match (one, two) {
+        (Type::Param(_), _) | (_, Type::Param(_)) => true,
+        (Type::Dyn, two) => *two == Type::Dyn,
+        (_, Type::Dyn) => false,
+        (Type::Null, two) => *two == Type::Null,
+        (_, Type::Null) => false,
+        (Type::List(one, _), Type::List(two, _)) => alike(one, two),
+        // None is of any type.
+        (Type::Optional(one), Type::Optional(two)) => **one == Type::Dyn || **two == Type::Dyn || alike(one, two),
+        (Type::Map(key, value), Type::Map(other, another)) => alike(key, other) && alike(value, another),
+        _ => true,
     }
 }
 

@@ -5,15 +5,23 @@
 //! fit, and has functions and types of its own: one table in [`functions`] says what there is, to the checker and to the evaluator.
 //! What isn't in it can't be compiled, so that no rule passes for want of understanding it.
 
+mod bounds;
 mod check;
 mod declared;
+mod estimate;
 mod eval;
 mod functions;
+mod library;
+mod meter;
 mod program;
+mod sizes;
 mod types;
 mod value;
 
 pub use declared::declare;
-pub use program::{Environment, Program, compile};
+pub use functions::{Rights, Wanted};
+pub use meter::OVER;
+pub use program::{Environment, Program, Run, compile};
+pub use sizes::{Sizes, sizes};
 pub use types::{Bindings, Type};
 pub use value::Value;

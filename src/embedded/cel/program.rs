@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use cel::common::ast::{CallExpr, Expr, IdedExpr, SelectExpr};
 
 use super::check::Checker;
+use super::estimate::Estimate;
 use super::eval::{Scope, eval};
+use super::functions::Authority;
+use super::sizes::Sizes;
 use super::types::Type;
 use super::value::Value;
 
@@ -16,12 +19,14 @@ pub struct Environment {
     pub variables: Vec<(String, Type)>,
     /// Whether it may make objects and patches of them.
     pub makes: bool,
+    /// How large the variables' values can get, where that is known: what an expression may cost is estimated then.
+    pub sizes: Option<Sizes>,
 }
 
 impl Environment {
     /// With these variables.
     pub fn of<const N: usize>(variables: [(&str, Type); N]) -> Self {
-        Self { variables: variables.into_iter().map(|(name, of)| (name.to_owned(), of)).collect(), makes: false }
+        Self { variables: variables.into_iter().map(|(name, of)| (name.to_owned(), of)).collect(), makes: false, sizes: None }
     }
 }
 
@@ -33,6 +38,19 @@ pub struct Program {
     pub gives: Type,
     /// The variables that it names.
     pub names: BTreeSet<String>,
+    /// What it may cost at most, if that was estimated.
+    pub most: u64,
+    /// The fields of `variables` that it names.
+    pub uses: BTreeSet<String>,
+}
+
+/// What came of running an expression.
+#[derive(Debug)]
+pub struct Run {
+    /// What it gave; or what went wrong, in the words of the server's interpreter.
+    pub value: Result<Value, String>,
+    /// What it cost.
+    pub cost: u64,
 }
 
 /// Compiles an expression.
@@ -69,20 +87,24 @@ pub fn compile(source: &str, environment: &Environment) -> Result<Program, Strin
     if let Some(why) = &checker.broken {
         return Err(format!("program instantiation failed: {why}"));
     }
-    Ok(Program { expr, gives, names: checker.names })
+    let most = environment.sizes.as_ref().map_or(0, |sizes| Estimate::new(&checker.types, &checker.calls, sizes).cost(&expr));
+    Ok(Program { expr, gives, names: checker.names, most, uses: checker.uses })
 }
 
 impl Program {
     /// Runs it with these variables.
-    ///
-    /// # Errors
-    /// What went wrong, in the words of the server's interpreter.
-    pub fn run(&self, variables: &[(&str, Value)]) -> Result<Value, String> {
-        let mut scope = Scope::default();
+    pub fn run(&self, variables: &[(&str, Value)]) -> Run {
+        self.run_by(variables, None)
+    }
+
+    /// The same, with somebody who answers what it asks about rights.
+    pub fn run_by(&self, variables: &[(&str, Value)], authority: Option<Authority<'_>>) -> Run {
+        let mut scope = Scope::by(authority);
         for (name, value) in variables {
             scope = scope.with(name, value.clone());
         }
-        eval(&self.expr, &scope)
+        let value = eval(&self.expr, &scope);
+        Run { value, cost: scope.meter.spent() }
     }
 }
 
@@ -126,6 +148,8 @@ pub(super) enum RangeKind {
     Filter,
     /// A list of what the body gives.
     List,
+    /// The list, in the order of what the body gives.
+    Sorted,
     /// A map by the same keys.
     Map,
     /// A map of what the body's maps have.
@@ -152,6 +176,7 @@ impl<'e> Form<'e> {
             ("exists", 2 | 3) => (RangeKind::Exists, args.len() - 1, false),
             ("exists_one" | "existsOne", 2 | 3) => (RangeKind::ExistsOne, args.len() - 1, false),
             ("filter", 2) => (RangeKind::Filter, 1, false),
+            ("sortBy", 2) => (RangeKind::Sorted, 1, false),
             ("map", 2 | 3) => (RangeKind::List, 1, args.len() == 3),
             ("transformList", 3 | 4) => (RangeKind::List, 2, args.len() == 4),
             ("transformMap", 3 | 4) => (RangeKind::Map, 2, args.len() == 4),

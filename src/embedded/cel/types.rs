@@ -117,8 +117,19 @@ impl Type {
 }
 
 /// The types of the libraries.
-pub const OPAQUE: [&str; 6] =
-    ["kubernetes.Quantity", "kubernetes.URL", "net.IP", "net.CIDR", "kubernetes.Semver", "kubernetes.NamedFormat"];
+pub const OPAQUE: [&str; 11] = [
+    "kubernetes.Quantity",
+    "kubernetes.URL",
+    "net.IP",
+    "net.CIDR",
+    "kubernetes.Semver",
+    "kubernetes.NamedFormat",
+    "kubernetes.authorization.Authorizer",
+    "kubernetes.authorization.PathCheck",
+    "kubernetes.authorization.GroupCheck",
+    "kubernetes.authorization.ResourceCheck",
+    "kubernetes.authorization.Decision",
+];
 
 /// What parameters turned out to be.
 #[derive(Clone, Debug, Default)]

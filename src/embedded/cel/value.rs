@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
 use super::declared::escaped;
-use super::functions::{Cidr, Format, Semver, Url};
+use super::functions::{Cidr, Format, Rights, Semver, Url};
 use super::types::{ListKind, Type};
 use crate::resource::Quantity;
 
@@ -39,6 +39,8 @@ pub enum Value {
     Cidr(Cidr),
     Semver(Arc<Semver>),
     Format(Format),
+    /// A question about rights, or its answer.
+    Rights(Arc<Rights>),
     /// What could not be told, and why: it matters to whoever asks for it.
     Failed(Arc<str>),
 }
@@ -162,6 +164,7 @@ impl Value {
             Self::Cidr(_) => "net.CIDR",
             Self::Semver(_) => "kubernetes.Semver",
             Self::Format(_) => "kubernetes.NamedFormat",
+            Self::Rights(rights) => rights.type_name(),
             Self::Failed(_) => "error",
         }
     }
@@ -295,6 +298,7 @@ impl PartialEq for Value {
             (Self::Cidr(one), Self::Cidr(two)) => one == two,
             (Self::Semver(one), Self::Semver(two)) => one.compare(two) == Ordering::Equal,
             (Self::Format(one), Self::Format(two)) => one == two,
+            (Self::Rights(one), Self::Rights(two)) => one == two,
             (one, two) => one.order(two) == Some(Ordering::Equal),
         }
     }

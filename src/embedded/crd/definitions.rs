@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::budget::Budget;
 use super::rules::Rules;
 use super::structural::{complete, prune};
 use super::validate;
@@ -44,8 +45,8 @@ impl Definitions {
             let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             let versions = crd["spec"]["versions"].as_array().into_iter().flatten();
             let rules = versions.filter_map(|version| {
-                // What can't be compiled was refused when it was made, too.
-                let rules = Rules::of(&version["schema"]["openAPIV3Schema"], "", &mut Vec::new())?;
+                // What can't be compiled, or costs too much, was refused when it was made, too.
+                let rules = Rules::of(&version["schema"]["openAPIV3Schema"], "", &mut Budget::default(), &mut Vec::new())?;
                 Some((version["name"].as_str()?.to_owned(), rules))
             });
             let rules = rules.collect();
@@ -250,20 +251,27 @@ fn is_blocking(error: &FieldError) -> bool {
     reasons.contains(&error.reason)
 }
 
-/// What a definition is refused for: rules that can't be compiled.
-pub fn refused(crd: &Value) -> Vec<FieldError> {
+/// What a definition is refused for: rules that can't be compiled, or may cost too much. Single ones that do so may stay as they
+/// are in a version that doesn't change.
+pub fn refused(crd: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let versions = crd["spec"]["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let schema = |version: &Value| version["schema"]["openAPIV3Schema"].clone();
+    let check = |version: &Value, path: &str, errors: &mut Vec<FieldError>| {
+        let before = old.and_then(|old| old["spec"]["versions"].as_array()?.iter().find(|before| before["name"] == version["name"]));
+        let mut budget = Budget::of(before.is_some_and(|before| schema(before) == schema(version)));
+        Rules::of(&schema(version), path, &mut budget, errors);
+        budget.close(path, errors);
+    };
     // Versions that have one schema have it in one place, for the server.
     if let [first, rest @ ..] = versions
         && rest.iter().all(|version| schema(version) == schema(first))
     {
-        Rules::of(&schema(first), "spec.validation.openAPIV3Schema", &mut errors);
+        check(first, "spec.validation.openAPIV3Schema", &mut errors);
         return errors;
     }
     for (index, version) in versions.iter().enumerate() {
-        Rules::of(&schema(version), &format!("spec.versions[{index}].schema.openAPIV3Schema"), &mut errors);
+        check(version, &format!("spec.versions[{index}].schema.openAPIV3Schema"), &mut errors);
     }
     errors
 }

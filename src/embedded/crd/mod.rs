@@ -1,5 +1,6 @@
 //! Custom resource definitions: what they define is served like anything else, with their own types, defaults and rules.
 
+mod budget;
 mod conversion;
 mod definitions;
 mod rules;

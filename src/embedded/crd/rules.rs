@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use super::budget::Budget;
 use crate::embedded::api::FieldError;
-use crate::embedded::cel::{Environment, Program, Type, Value, compile, declare};
+use crate::embedded::cel::{Environment, OVER, Program, Sizes, Type, Value, compile, declare, sizes};
 
 const EXTENSION: &str = "x-kubernetes-validations";
 
@@ -29,7 +30,8 @@ struct Rule {
     text: String,
     program: Program,
     message: Option<String>,
-    message_program: Option<Program>,
+    /// With its text.
+    message_program: Option<(Program, String)>,
     reason: Option<String>,
     /// Below which field it is told.
     path: Option<String>,
@@ -44,32 +46,44 @@ pub struct Verdict {
     pub errors: Vec<FieldError>,
     /// What is as wrong as it was before: told, and let be.
     pub warnings: Vec<String>,
+    /// What rules may still cost; None: it was too much already.
+    budget: Option<u64>,
 }
 
+/// What the rules of an object may cost, all together.
+const BUDGET: u64 = 10_000_000;
+
+/// What is said when they did.
+const SPENT: &str = "validation failed due to running out of cost budget, no further validation rules will be run";
+
 impl Rules {
-    /// The rules of a schema; None: it has none. What can't be compiled is noted, at its place below `path`.
-    pub fn of(schema: &Json, path: &str, errors: &mut Vec<FieldError>) -> Option<Self> {
+    /// The rules of a schema; None: it has none. What can't be compiled is noted, at its place below `path`, and what it may cost.
+    pub fn of(schema: &Json, path: &str, budget: &mut Budget, errors: &mut Vec<FieldError>) -> Option<Self> {
         if !has_rules(schema) {
             return None;
         }
         let of = declare(schema, true, "object")?;
-        read(schema, of, &Place { path: path.to_owned(), uncorrelatable: None }, errors)
+        let place = Place { path: path.to_owned(), uncorrelatable: None, is_resource: true, times: Some(1) };
+        read(schema, of, &place, budget, errors)
     }
 
     /// Holds an object against the rules.
     pub fn check(&self, object: &Json, old: Option<&Json>) -> Verdict {
-        let mut verdict = Verdict::default();
+        let mut verdict = Verdict { budget: Some(BUDGET), ..Verdict::default() };
         self.walk(object, old, false, "", &mut verdict);
         verdict
     }
 
     /// `is_same`: what is around it is as it was.
     fn walk(&self, value: &Json, old: Option<&Json>, is_same: bool, path: &str, verdict: &mut Verdict) {
-        if value.is_null() {
+        if value.is_null() || verdict.budget.is_none() {
             return;
         }
         let old = old.filter(|old| !old.is_null());
         let is_same = old.map_or(is_same, |old| old == value);
+        if verdict.budget == Some(0) && !self.own.is_empty() {
+            self.end(if path.is_empty() { "<nil>" } else { path }, SPENT, verdict);
+        }
         for rule in &self.own {
             self.hold(rule, value, old, is_same, path, verdict);
         }
@@ -101,7 +115,14 @@ impl Rules {
         old.as_array()?.iter().find(|before| keys.iter().all(|key| before[key] == item[key]))
     }
 
+    /// No rule is asked any more.
+    fn end(&self, here: &str, why: &str, verdict: &mut Verdict) {
+        verdict.errors.push(self.refusal(None, here, None, why));
+        verdict.budget = None;
+    }
+
     fn hold(&self, rule: &Rule, value: &Json, old: Option<&Json>, is_same: bool, path: &str, verdict: &mut Verdict) {
+        let Some(budget) = verdict.budget else { return };
         let mut variables = vec![("self", Value::read(value, &self.of))];
         if rule.uses_old {
             let old = old.map(|old| Value::read(old, &self.of));
@@ -113,8 +134,16 @@ impl Rules {
             }
         }
         let here = if path.is_empty() { "<nil>" } else { path };
-        let error = match rule.program.run(&variables) {
+        let run = rule.program.run(&variables);
+        let Some(budget) = budget.checked_sub(run.cost) else { return self.end(here, SPENT, verdict) };
+        verdict.budget = Some(budget);
+        let error = match run.value {
             Ok(Value::Bool(true)) => return,
+            Err(why) if why == OVER => {
+                let name = rule.name();
+                let why = format!("'{why}': no further validation rules will be run due to call cost exceeds limit for rule: {name}");
+                return self.end(here, &why, verdict);
+            }
             Err(why) => {
                 let detail = if why.starts_with("no such overload") {
                     format!(
@@ -133,7 +162,12 @@ impl Rules {
                     Some(below) => format!("{path}.{below}"),
                     None => here.to_owned(),
                 };
-                self.refusal(rule.reason.as_deref(), &at, Some(value), &rule.words(&variables))
+                let (words, cost) = match rule.words(&variables, budget) {
+                    Ok(told) => told,
+                    Err(why) => return self.end(&at, &why, verdict),
+                };
+                verdict.budget = Some(budget - cost);
+                self.refusal(rule.reason.as_deref(), &at, Some(value), &words)
             }
         };
         if is_same && !rule.uses_old {
@@ -168,20 +202,29 @@ impl Rule {
         self.message.as_deref().unwrap_or(&self.text).trim()
     }
 
-    /// What is told when it doesn't hold.
-    fn words(&self, variables: &[(&str, Value)]) -> String {
-        if let Some(program) = &self.message_program
-            && let Ok(Value::String(text)) = program.run(variables)
-            && !text.trim().is_empty()
-            && !text.contains('\n')
-        {
-            return text.trim().to_owned();
+    /// What is told when it doesn't hold, and what that cost. The error: it costs too much.
+    fn words(&self, variables: &[(&str, Value)], budget: u64) -> Result<(String, u64), String> {
+        let own = || self.message.as_ref().map_or_else(|| format!("failed rule: {}", self.name()), |message| message.trim().to_owned());
+        let Some((program, text)) = &self.message_program else { return Ok((own(), 0)) };
+        let run = program.run(variables);
+        if run.cost > budget {
+            return Err(
+                "messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run".to_owned()
+            );
         }
-        match &self.message {
-            Some(message) => message.trim().to_owned(),
-            None => format!("failed rule: {}", self.name()),
+        match run.value {
+            Err(why) if why == OVER => {
+                Err(format!("no further validation rules will be run due to call cost exceeds limit for messageExpression: {text:?}"))
+            }
+            Ok(Value::String(told)) if is_message(told.trim()) => Ok((told.trim().to_owned(), run.cost)),
+            _ => Ok((own(), run.cost)),
         }
     }
+}
+
+/// Whether a text can be told: it is one, on one line, and no novel.
+fn is_message(text: &str) -> bool {
+    !text.is_empty() && !text.contains('\n') && text.len() <= 5 * 1024
 }
 
 /// Whether a schema has rules anywhere.
@@ -198,40 +241,56 @@ struct Place {
     path: String,
     /// The list around it whose items can't be known again, if there is one.
     uncorrelatable: Option<String>,
+    /// Whether it is of whole objects.
+    is_resource: bool,
+    /// How many values of it an object has at most; None: as many as fit.
+    times: Option<u64>,
 }
 
 impl Place {
-    fn below(&self, part: &str) -> Self {
-        Self { path: format!("{}.{part}", self.path), uncorrelatable: self.uncorrelatable.clone() }
+    /// What is below a schema, of which there are so many values in each of its own.
+    fn below(&self, part: &str, schema: &Json, times: Option<u64>) -> Self {
+        Self {
+            path: format!("{}.{part}", self.path),
+            uncorrelatable: self.uncorrelatable.clone(),
+            is_resource: schema["x-kubernetes-embedded-resource"] == true,
+            times: self.times.zip(times).map(|(one, two)| one.saturating_mul(two)),
+        }
     }
 }
 
-fn read(schema: &Json, of: Type, place: &Place, errors: &mut Vec<FieldError>) -> Option<Rules> {
+fn read(schema: &Json, of: Type, place: &Place, budget: &mut Budget, errors: &mut Vec<FieldError>) -> Option<Rules> {
     let mut found = Vec::new();
-    for (index, rule) in schema[EXTENSION].as_array().into_iter().flatten().enumerate() {
+    let rules = schema[EXTENSION].as_array().map(Vec::as_slice).unwrap_or_default();
+    let sizes = if rules.is_empty() { None } else { sizes(schema, place.is_resource) };
+    for (index, rule) in rules.iter().enumerate() {
         let at = format!("{}.{EXTENSION}[{index}]", place.path);
-        found.extend(read_rule(rule, schema, &of, place, &at, errors));
+        let old = if rule["optionalOldSelf"] == true { Type::optional(of.clone()) } else { of.clone() };
+        let mut environment = Environment::of([("self", of.clone()), ("oldSelf", old)]);
+        environment.sizes.clone_from(&sizes);
+        found.extend(read_rule(rule, schema, &environment, place, &at, budget, errors));
     }
     let embedded = |schema: &Json| schema["x-kubernetes-embedded-resource"] == true;
     let mut fields = BTreeMap::new();
     for (name, below) in schema["properties"].as_object().into_iter().flatten() {
         let Some(of) = declare(below, embedded(below), name) else { continue };
-        if let Some(rules) = read(below, of, &place.below(&format!("properties[{name}]")), errors) {
+        if let Some(rules) = read(below, of, &place.below(&format!("properties[{name}]"), below, Some(1)), budget, errors) {
             fields.insert(name.clone(), rules);
         }
     }
     let keyed = schema["x-kubernetes-list-type"] == "map";
     let mut each = None;
-    for (part, is_list) in [("items", true), ("additionalProperties", false)] {
+    for (part, is_list, limit) in [("items", true, "maxItems"), ("additionalProperties", false, "maxProperties")] {
         let below = &schema[part];
         if below.is_object()
             && let Some(of) = declare(below, embedded(below), part)
         {
-            let mut inner = place.below(part);
+            let times = schema[limit].as_i64().map(|limit| u64::try_from(limit).unwrap_or(0));
+            let mut inner = place.below(part, below, times);
             if is_list && !keyed {
                 inner.uncorrelatable.get_or_insert_with(|| place.path.clone());
             }
-            each = each.or(read(below, of, &inner, errors).map(Box::new));
+            each = each.or(read(below, of, &inner, budget, errors).map(Box::new));
         }
     }
     for junction in ["allOf", "anyOf", "oneOf"] {
@@ -266,7 +325,15 @@ fn misplaced(schema: &Json, path: &str, errors: &mut Vec<FieldError>) {
     }
 }
 
-fn read_rule(rule: &Json, typed: &Json, of: &Type, place: &Place, at: &str, errors: &mut Vec<FieldError>) -> Option<Rule> {
+fn read_rule(
+    rule: &Json,
+    typed: &Json,
+    environment: &Environment,
+    place: &Place,
+    at: &str,
+    budget: &mut Budget,
+    errors: &mut Vec<FieldError>,
+) -> Option<Rule> {
     let before = errors.len();
     let given = |field: &str| rule[field].as_str().filter(|text| !text.is_empty());
     let text = given("rule").unwrap_or_default();
@@ -305,11 +372,8 @@ fn read_rule(rule: &Json, typed: &Json, of: &Type, place: &Place, at: &str, erro
     if errors.len() > before {
         return None;
     }
-    let old_is_optional = rule["optionalOldSelf"] == true;
-    let old = if old_is_optional { Type::optional(of.clone()) } else { of.clone() };
-    let environment = Environment::of([("self", of.clone()), ("oldSelf", old)]);
     let compiled = |field: &str, text: &str, wanted: &Type, what: &str, errors: &mut Vec<FieldError>| {
-        let detail = match compile(text, &environment) {
+        let detail = match compile(text, environment) {
             Ok(program) if program.gives == *wanted => return Some(program),
             Ok(_) => format!("{}must evaluate to a {wanted}", if what.is_empty() { "cel expression " } else { what }),
             Err(why) => format!("{what}{why}"),
@@ -319,16 +383,30 @@ fn read_rule(rule: &Json, typed: &Json, of: &Type, place: &Place, at: &str, erro
         None
     };
     let program = compiled("rule", text, &Type::Bool, "", errors)?;
+    let times = place.times.unwrap_or_else(|| environment.sizes.as_ref().map_or(0, Sizes::cardinality));
+    budget.charge("estimated rule cost", format!("{at}.rule"), program.most.saturating_mul(times), errors);
+    let message_program = match message_text {
+        Some(text) => {
+            let program = compiled("messageExpression", text, &Type::String, "messageExpression ", errors);
+            if let Some(program) = &program {
+                budget.charge("estimated messageExpression cost", format!("{at}.messageExpression"), program.most, errors);
+            }
+            program.map(|program| (program, text.to_owned()))
+        }
+        None => None,
+    };
     let uses_old = program.names.contains("oldSelf");
     if let Some(list) = place.uncorrelatable.as_ref().filter(|_| uses_old) {
         let detail = format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {list}");
         errors.push(FieldError::invalid(format!("{at}.rule"), &text.into(), &detail));
+    }
+    if !uses_old && !rule["optionalOldSelf"].is_null() {
+        let detail = "may not be set if oldSelf is not used in rule";
+        errors.push(FieldError::invalid(format!("{at}.optionalOldSelf"), &rule["optionalOldSelf"], detail));
+    }
+    if errors.len() > before {
         return None;
     }
-    let message_program = match message_text {
-        Some(text) => Some(compiled("messageExpression", text, &Type::String, "messageExpression ", errors)?),
-        None => None,
-    };
     Some(Rule {
         text: text.to_owned(),
         program,
@@ -337,7 +415,7 @@ fn read_rule(rule: &Json, typed: &Json, of: &Type, place: &Place, at: &str, erro
         reason: given("reason").map(str::to_owned),
         path,
         uses_old,
-        old_is_optional,
+        old_is_optional: rule["optionalOldSelf"] == true,
     })
 }
 

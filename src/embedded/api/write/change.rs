@@ -179,7 +179,7 @@ impl Write<'_> {
             if self.part == Part::Main {
                 errors.extend(rules::validate_update(&resource, old, &object));
                 errors.extend(rules::validate(&resource, &object));
-                errors.extend(expression_errors(&resource, &object));
+                errors.extend(expression_errors(&resource, &object, Some(old)));
             }
             errors.extend(rules::request_errors(&resource, &self.part, Some(old), &object));
             refuse(&resource, &place.name, &errors)?;

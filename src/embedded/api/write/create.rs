@@ -59,7 +59,7 @@ impl Write<'_> {
             let mut errors = rules::validate_metadata(&resource, &object);
             errors.extend(rules::validate(&resource, &object));
             errors.extend(rules::request_errors(&resource, &self.part, None, &object));
-            errors.extend(expression_errors(&resource, &object));
+            errors.extend(expression_errors(&resource, &object, None));
             refuse(&resource, &name, &errors)?;
             self.state.definitions.validate(&resource, &object, None, &mut self.warnings)?;
             self.warnings.extend(rules::warnings(&resource, &object));

@@ -7,6 +7,7 @@ mod lists;
 mod network;
 mod numbers;
 mod operators;
+mod rights;
 mod strings;
 mod times;
 mod versions;
@@ -14,7 +15,9 @@ mod versions;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+pub use lists::sorted;
 pub use network::{Cidr, Url};
+pub use rights::{Authority, Rights, Wanted};
 pub use versions::{Format, Semver};
 
 use super::types::Type;
@@ -42,7 +45,7 @@ type Table = BTreeMap<&'static str, Vec<Overload>>;
 /// What is called by itself, and what is called on a value.
 static TABLES: LazyLock<[Table; 2]> = LazyLock::new(|| {
     let mut tables = [Table::new(), Table::new()];
-    let all = [operators::ALL, numbers::ALL, strings::ALL, lists::ALL, times::ALL, network::ALL, versions::ALL];
+    let all = [operators::ALL, numbers::ALL, strings::ALL, lists::ALL, times::ALL, network::ALL, versions::ALL, rights::ALL];
     for (signature, call) in all.into_iter().flatten() {
         if let Some((name, is_member, takes, gives)) = parse(signature) {
             tables[usize::from(is_member)].entry(name).or_default().push(Overload { takes, gives, call: *call });
@@ -127,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_signature_is_one() {
-        let all = [operators::ALL, numbers::ALL, strings::ALL, lists::ALL, times::ALL, network::ALL, versions::ALL];
+        let all = [operators::ALL, numbers::ALL, strings::ALL, lists::ALL, times::ALL, network::ALL, versions::ALL, rights::ALL];
         for (signature, _) in all.into_iter().flatten() {
             assert!(parse(signature).is_some(), "{signature}");
         }

@@ -143,7 +143,7 @@ pub struct Url {
 }
 
 impl Url {
-    fn read(text: &str) -> Option<Self> {
+    pub fn read(text: &str) -> Option<Self> {
         if text.chars().any(|c| c.is_control() || c == ' ') {
             return None;
         }
@@ -200,6 +200,11 @@ impl Cidr {
         let ip = address(ip)?;
         let length = length.parse::<u8>().ok().filter(|length| *length <= if ip.is_ipv4() { 32 } else { 128 }).ok_or_else(wrong)?;
         Ok(Self { address: ip, length })
+    }
+
+    /// Whether it is of short addresses.
+    pub fn is_v4(self) -> bool {
+        self.address.is_ipv4()
     }
 
     /// The part of an address that the range has in common.

@@ -15,8 +15,8 @@ pub(super) const ALL: Functions = &[
         [Value::Bool(value)] => Ok(Value::Bool(!value)),
         _ => no_overload(),
     }),
-    ("_==_(A, A): bool", |args| Ok(Value::Bool(args[0] == args[1]))),
-    ("_!=_(A, A): bool", |args| Ok(Value::Bool(args[0] != args[1]))),
+    ("_==_(A, A): bool", |args| comparable(args).map(|()| Value::Bool(args[0] == args[1]))),
+    ("_!=_(A, A): bool", |args| comparable(args).map(|()| Value::Bool(args[0] != args[1]))),
     ("_[_](list(A), int): A", item),
     ("_[_](map(A, B), A): B", entry),
     ("_[_](optional_type(list(V)), int): optional_type(V)", |args| optional_index(args, item)),
@@ -80,6 +80,11 @@ pub(super) const ORDERED: [(Type, Type); 14] = [
     (Type::Timestamp, Type::Timestamp),
     (Type::Duration, Type::Duration),
 ];
+
+/// Questions about rights are the same as nothing, not even as themselves.
+fn comparable(args: &[Value]) -> Result<(), String> {
+    if args.iter().any(|value| matches!(value, Value::Rights(_))) { no_overload().map(drop) } else { Ok(()) }
+}
 
 fn ordered(args: &[Value], holds: fn(Ordering) -> bool) -> Result<Value, String> {
     // A number that is none has no order to others.

@@ -229,7 +229,7 @@ fn show(value: &Value) -> String {
         Value::Semver(version) => version.to_string(),
         Value::Kind(name) => name.to_string(),
         Value::Optional(Some(inner)) => show(inner),
-        Value::Optional(None) | Value::Format(_) | Value::Made(..) | Value::Failed(_) => String::new(),
+        Value::Optional(None) | Value::Format(_) | Value::Rights(_) | Value::Made(..) | Value::Failed(_) => String::new(),
     }
 }
 

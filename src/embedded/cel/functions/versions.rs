@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::super::value::Value;
-use super::{Functions, no_overload};
+use super::{Functions, Url, no_overload};
 use crate::embedded::rules::names;
 
 pub(super) const ALL: Functions = &[
@@ -29,19 +29,19 @@ pub(super) const ALL: Functions = &[
     }),
     ("format.dns1123Label(): kubernetes.NamedFormat", |_| Ok(Value::Format(Format::Label))),
     ("format.dns1123Subdomain(): kubernetes.NamedFormat", |_| Ok(Value::Format(Format::Subdomain))),
+    ("format.dns1035Label(): kubernetes.NamedFormat", |_| Ok(Value::Format(Format::OldLabel))),
     ("format.qualifiedName(): kubernetes.NamedFormat", |_| Ok(Value::Format(Format::QualifiedName))),
+    ("format.dns1123LabelPrefix(): kubernetes.NamedFormat", |_| Ok(Value::Format(Format::LabelPrefix))),
+    ("format.dns1123SubdomainPrefix(): kubernetes.NamedFormat", |_| Ok(Value::Format(Format::SubdomainPrefix))),
+    ("format.dns1035LabelPrefix(): kubernetes.NamedFormat", |_| Ok(Value::Format(Format::OldLabelPrefix))),
     ("format.labelValue(): kubernetes.NamedFormat", |_| Ok(Value::Format(Format::LabelValue))),
+    ("format.uri(): kubernetes.NamedFormat", |_| Ok(Value::Format(Format::Uri))),
+    ("format.uuid(): kubernetes.NamedFormat", |_| Ok(Value::Format(Format::Uuid))),
+    ("format.byte(): kubernetes.NamedFormat", |_| Ok(Value::Format(Format::Byte))),
+    ("format.date(): kubernetes.NamedFormat", |_| Ok(Value::Format(Format::Date))),
+    ("format.datetime(): kubernetes.NamedFormat", |_| Ok(Value::Format(Format::DateTime))),
     ("format.named(string): optional_type(kubernetes.NamedFormat)", |args| match args {
-        [Value::String(name)] => {
-            let found = match &**name {
-                "dns1123Label" => Some(Format::Label),
-                "dns1123Subdomain" => Some(Format::Subdomain),
-                "qualifiedName" => Some(Format::QualifiedName),
-                "labelValue" => Some(Format::LabelValue),
-                _ => None,
-            };
-            Ok(Value::optional(found.map(Value::Format)))
-        }
+        [Value::String(name)] => Ok(Value::optional(Format::named(name).map(Value::Format))),
         _ => no_overload(),
     }),
     ("kubernetes.NamedFormat -> validate(string): optional_type(list(string))", |args| match args {
@@ -53,23 +53,97 @@ pub(super) const ALL: Functions = &[
     }),
 ];
 
-/// What a name may have to be.
+/// What a text may have to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Label,
     Subdomain,
+    OldLabel,
     QualifiedName,
+    LabelPrefix,
+    SubdomainPrefix,
+    OldLabelPrefix,
     LabelValue,
+    Uri,
+    Uuid,
+    Byte,
+    Date,
+    DateTime,
 }
 
+const UUID: &str = "(?i)^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$";
+const TIME: &str = r"^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$";
+const BASE64: &str = r"^(?:[A-Za-z0-9+\/]{4})*(?:[A-Za-z0-9+\/]{2}==|[A-Za-z0-9+\/]{3}=|[A-Za-z0-9+\/]{4})$";
+
 impl Format {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "dns1123Label" => Self::Label,
+            "dns1123Subdomain" => Self::Subdomain,
+            "dns1035Label" => Self::OldLabel,
+            "qualifiedName" => Self::QualifiedName,
+            "dns1123LabelPrefix" => Self::LabelPrefix,
+            "dns1123SubdomainPrefix" => Self::SubdomainPrefix,
+            "dns1035LabelPrefix" => Self::OldLabelPrefix,
+            "labelValue" => Self::LabelValue,
+            "uri" => Self::Uri,
+            "uuid" => Self::Uuid,
+            "byte" => Self::Byte,
+            "date" => Self::Date,
+            "datetime" => Self::DateTime,
+            _ => return None,
+        })
+    }
+
+    /// How long the pattern is that it is checked by, as costs go.
+    pub fn pattern(self) -> u64 {
+        match self {
+            Self::Label | Self::LabelPrefix | Self::OldLabel | Self::OldLabelPrefix => 30,
+            Self::Subdomain | Self::SubdomainPrefix | Self::QualifiedName => 60,
+            Self::LabelValue => 40,
+            Self::Uri => 1103,
+            Self::Uuid => UUID.len() as u64,
+            Self::Byte => 84,
+            Self::Date | Self::DateTime => TIME.len() as u64,
+        }
+    }
+
     fn problems(self, text: &str) -> Vec<String> {
+        let matches = |pattern: &str, text: &str| regex::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text));
+        let told = |holds: bool, why: &str| if holds { Vec::new() } else { vec![why.to_owned()] };
         match self {
             Self::Label => names::dns_label(text),
             Self::Subdomain => names::dns_subdomain(text),
+            Self::OldLabel => names::dns1035_label(text),
+            Self::LabelPrefix => names::dns_label(&prefix(text)),
+            Self::SubdomainPrefix => names::dns_subdomain(&prefix(text)),
+            Self::OldLabelPrefix => names::dns1035_label(&prefix(text)),
             Self::QualifiedName => names::qualified_name(text),
             Self::LabelValue => names::label_value(text),
+            Self::Uri => told(Url::read(text).is_some(), &format!("parse {text:?}: invalid URI for request")),
+            Self::Uuid => told(matches(UUID, text), "does not match the UUID format"),
+            Self::Byte => told(matches(BASE64, text), "invalid base64"),
+            Self::Date => told(is_date(text), "invalid date"),
+            Self::DateTime => {
+                let lower = text.to_lowercase();
+                let mut parts = lower.split('t');
+                let (day, time) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+                let in_day = || time.get(..2) <= Some("23") && time.get(3..5) <= Some("59") && time.get(6..8) <= Some("59");
+                told(is_date(day) && matches(TIME, time) && in_day(), "invalid datetime")
+            }
         }
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()
+}
+
+/// A prefix may end in a dash: what follows makes a name of it.
+fn prefix(text: &str) -> String {
+    match text.strip_suffix('-') {
+        Some(rest) if !rest.is_empty() => format!("{}a", &rest[..rest.len() - rest.chars().last().map_or(0, char::len_utf8)]),
+        _ => text.to_owned(),
     }
 }
 
