@@ -133,9 +133,7 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
         if questions.iter().any(|question| known.has(&question.key)) {
             tokio::task::spawn_blocking(known.ahead());
         }
-        for (id, answer) in reader.answers(questions).await? {
-            planner.answer(id, answer);
-        }
+        planner.answers(reader.answers(questions).await?);
     }
     // Two questions that know nothing of each other.
     let needed = if request.asking == Asking::Nothing { Rights::default() } else { planner.rights_needed() };

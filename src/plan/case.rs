@@ -108,6 +108,8 @@ pub(super) struct Case<'a> {
     /// Its kind, if its types are known.
     pub(super) kind: Option<Kind<'a>>,
     step: Option<Step>,
+    /// What the server is asked in this step, and whether by force.
+    sent: Option<(Object, bool)>,
     asking: bool,
     attempts: u32,
     /// Everything that the server said so far was predicted.
@@ -131,6 +133,7 @@ impl<'a> Case<'a> {
             manager,
             kind,
             step: None,
+            sent: None,
             asking: false,
             attempts: 0,
             foreseen: true,
@@ -179,6 +182,7 @@ impl<'a> Case<'a> {
     pub fn take_question(&mut self) -> Option<Ask> {
         let step = self.step.as_ref().filter(|_| self.asking)?;
         let (object, force) = self.request(step);
+        self.sent = Some((object.clone(), force));
         self.asking = false;
         Some(Ask::DryRun { object, force, live: self.live.clone() })
     }
@@ -231,7 +235,7 @@ impl<'a> Case<'a> {
 
     /// What the server will answer, if that can be told.
     fn foresee(&self, step: &Step) -> Option<Answer> {
-        let (object, force) = self.request(step);
+        let (object, force) = self.sent.clone().unwrap_or_else(|| self.request(step));
         let answer = predict::answer(self.live.as_ref(), &object, force, &self.manager, self.kind?)?;
         let is_secret = !self.desired.sensitive.is_empty() || (self.key.group.is_empty() && self.key.kind == "Secret");
         Some(match answer {
@@ -316,6 +320,7 @@ impl<'a> Case<'a> {
 
     pub(super) fn ask(&mut self, step: Step) {
         self.step = Some(step);
+        self.sent = None;
         self.asking = true;
     }
 

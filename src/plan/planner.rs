@@ -19,6 +19,9 @@ use super::{Answer, Ask, Asking, Filter, Known, Limits, Mutators, Plan, Question
 /// So few cases aren't worth a thread.
 const FEW: usize = 64;
 
+/// So few answers aren't: they take longer.
+const FEW_ANSWERS: usize = 8;
+
 /// What a plan is made of, besides what the cluster holds.
 #[derive(Debug)]
 pub struct PlanInput<'a> {
@@ -287,20 +290,33 @@ impl<'a> Planner<'a> {
         questions
     }
 
-    /// The server's answer to a question.
-    pub fn answer(&mut self, id: usize, answer: Answer) {
-        if let Answer::Count(number) = answer {
-            let position = id.saturating_sub(self.cases.len());
-            if let Some(count) = self.counts.values_mut().nth(position) {
-                *count = Some(number);
+    /// The server's answers to questions.
+    pub fn answers(&mut self, answers: Vec<(usize, Answer)>) {
+        let mut of_cases: BTreeMap<usize, Answer> = BTreeMap::new();
+        for (id, answer) in answers {
+            if let Answer::Count(number) = answer {
+                let position = id.saturating_sub(self.cases.len());
+                if let Some(count) = self.counts.values_mut().nth(position) {
+                    *count = Some(number);
+                }
+            } else if let Some(case) = self.cases.get(id) {
+                if let Answer::NotAllowed { right } = &answer {
+                    self.asked.remove(&case.key);
+                    self.missing_rights.insert(right.clone());
+                }
+                of_cases.insert(id, answer);
             }
-        } else if let Some(case) = self.cases.get_mut(id) {
-            if let Answer::NotAllowed { right } = &answer {
-                self.asked.remove(&case.key);
-                self.missing_rights.insert(right.clone());
-            }
-            case.answer(answer, &self.around);
         }
+        let cases = self.cases.iter_mut().enumerate();
+        let answered: Vec<_> = cases.filter_map(|(id, case)| Some(Mutex::new((case, Some(of_cases.remove(&id)?))))).collect();
+        let around = &self.around;
+        // Each is held against what was predicted of it, and decided by itself.
+        side_by_side(answered.len(), FEW_ANSWERS, |number| {
+            let mut answered = answered[number].lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(answer) = answered.1.take() {
+                answered.0.answer(answer, around);
+            }
+        });
     }
 
     /// Once all is answered: the namespaces whose quotas and limit ranges it must know.

@@ -221,7 +221,7 @@ impl Scene {
                 return plan;
             }
             for question in questions {
-                planner.answer(question.id, answer(&question));
+                planner.answers(vec![(question.id, answer(&question))]);
             }
         }
     }
