@@ -1,14 +1,16 @@
 //! What a run needs of a cluster: the seam at which tests put one that loses answers and goes away.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use futures::stream::BoxStream;
 use serde_json::Value;
 
 use crate::admission::symptoms::Symptom;
-use crate::cluster::{Applied, ApplyRequest, Cluster, ClusterError, Deletion, Guard, WatchEvent};
+use crate::cluster::{Applied, ApplyRequest, Cluster, ClusterError, Deletion, Guard, SchemaCache, WatchEvent};
 use crate::plan::Propagation;
 use crate::resource::{FieldManager, GroupKind, Object, ObjectKey};
+use crate::schema::Catalog;
 
 /// What a run needs of a cluster. All errors are those of [`Cluster`], and mean the same.
 pub trait Api: Sync {
@@ -52,6 +54,9 @@ pub trait Api: Sync {
 
     /// Why an object isn't ready.
     fn diagnose(&self, key: &ObjectKey) -> impl Future<Output = Result<Vec<Symptom>, ClusterError>> + Send;
+
+    /// The types of group versions, as the server has them.
+    fn catalog(&self, api_versions: &BTreeSet<String>) -> impl Future<Output = Result<Catalog, ClusterError>> + Send;
 
     /// Custom resource definitions came or went: what kinds there are is to be asked again.
     fn refresh(&self) -> impl Future<Output = Result<(), ClusterError>> + Send;
@@ -97,6 +102,10 @@ impl Api for Cluster {
 
     async fn diagnose(&self, key: &ObjectKey) -> Result<Vec<Symptom>, ClusterError> {
         crate::cluster::diagnose(self, key).await
+    }
+
+    async fn catalog(&self, api_versions: &BTreeSet<String>) -> Result<Catalog, ClusterError> {
+        Self::catalog(self, api_versions, &SchemaCache::of_user()).await
     }
 
     async fn refresh(&self) -> Result<(), ClusterError> {

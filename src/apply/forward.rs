@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 
 use super::api::Api;
 use super::event::Event;
-use super::judge::{Verdict, judge};
+use super::judge::Verdict;
 use super::ownership;
 use super::record::{Effect, Log, Planned, Progress, Record};
 use super::run::{Run, Stop, failure, stop_for};
@@ -56,6 +56,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             if indices.iter().any(|index| defines(&self.planned(*index).key)) {
                 self.settle_some(&mut pending, self.options.timeout, |awaited| defines(awaited.key())).await?;
                 self.api.refresh().await.map_err(|error| stop_for(&self.planned(indices[0]), error))?;
+                self.forget_types().await;
             }
         }
         // The answers are durable before what may take long.
@@ -129,7 +130,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             }
             if doubt {
                 let live = self.read(planned).await.map_err(|error| stop_for(planned, error))?;
-                match judge(write, &self.manager, base.as_ref(), live.as_ref()) {
+                match self.judged(write, base.as_ref(), live.as_ref()).await.map_err(|error| stop_for(planned, error))? {
                     Verdict::Done(effect) => return Ok(effect),
                     Verdict::Moved(why) => return self.moved(planned, write, live, why),
                     Verdict::Send => base = live,

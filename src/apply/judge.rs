@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::ownership::{self, Fields};
 use super::record::Effect;
-use super::restore::{item_with, merge_keys};
+use crate::merge::{elements, value_at};
 use crate::plan::Write;
 use crate::resource::{FieldManager, FieldPath, Object, PathElement};
+use crate::schema::TypeRef;
 
 /// What reading an object again tells of a write to it.
 #[derive(Clone, Debug)]
@@ -23,8 +24,8 @@ pub enum Verdict {
     Moved(String),
 }
 
-/// Judges a write that was planned for `base`, now that the object is `live`.
-pub fn judge(write: &Write, manager: &FieldManager, base: Option<&Object>, live: Option<&Object>) -> Verdict {
+/// Judges a write that was planned for `base`, now that the object, which is of this type, is `live`.
+pub fn judge(write: &Write, manager: &FieldManager, base: Option<&Object>, live: Option<&Object>, of: TypeRef<'_>) -> Verdict {
     match write {
         Write::Delete { .. } => judge_delete(manager, base, live),
         Write::Apply { object, force, creates } => match (live, *creates) {
@@ -32,7 +33,7 @@ pub fn judge(write: &Write, manager: &FieldManager, base: Option<&Object>, live:
             (Some(live), true) => judge_create(manager, live),
             (_, false) => match same_object(base, live) {
                 Err(why) => Verdict::Moved(why),
-                Ok((base, live)) => judge_update(object, *force, manager, base, live),
+                Ok((base, live)) => judge_update(&Wanted { object, of }, *force, manager, base, live),
             },
         },
         Write::Release { paths } => judge_ownership(base, live, |live| ownership::released(live, manager, paths).is_none()),
@@ -91,36 +92,53 @@ fn judge_ownership(base: Option<&Object>, live: Option<&Object>, is_done: impl F
     }
 }
 
-fn judge_update(configuration: &Object, force: bool, manager: &FieldManager, base: &Object, live: &Object) -> Verdict {
+/// What is to be applied, and its type.
+struct Wanted<'w> {
+    object: &'w Object,
+    of: TypeRef<'w>,
+}
+
+impl Wanted<'_> {
+    fn value(&self, path: &FieldPath) -> Option<&Value> {
+        value_at(self.of, path, self.object.value())
+    }
+
+    fn says(&self, path: &FieldPath) -> bool {
+        self.value(path).is_some()
+    }
+}
+
+fn judge_update(wanted: &Wanted<'_>, force: bool, manager: &FieldManager, base: &Object, live: &Object) -> Verdict {
     let (had, have) = (ownership::applied_fields(base, manager), ownership::applied_fields(live, manager));
-    if base.resource_version() != live.resource_version() && is_applied(configuration, &had, &have, live) {
+    if base.resource_version() != live.resource_version() && is_applied(wanted, &had, &have, live) {
         return Verdict::Done(Effect { before: Some(base.clone()), after: Some(live.clone()), hit_existing: false });
     }
-    if let Some(path) = moved_value(configuration, &had, base, live) {
+    if let Some(path) = moved_value(wanted, &had, base, live) {
         return Verdict::Moved(format!("somebody else changed its {path} meanwhile"));
     }
-    if force && let Some((owner, path)) = new_owner(configuration, manager, base, live) {
+    if force && let Some((owner, path)) = new_owner(wanted, manager, base, live) {
         return Verdict::Moved(format!("{owner} took its {path} meanwhile"));
     }
     Verdict::Send
 }
 
 /// Whether our configuration is what we own on the object, and what it holds: nothing to add and nothing left to remove.
-fn is_applied(configuration: &Object, had: &Fields, have: &Fields, live: &Object) -> bool {
-    let said = |path: &FieldPath| path.get(configuration.value()).is_some();
-    !have.is_empty() && have.iter().all(said) && had.difference(have).all(|lost| !said(lost)) && holds(configuration, live)
+fn is_applied(wanted: &Wanted<'_>, had: &Fields, have: &Fields, live: &Object) -> bool {
+    !have.is_empty()
+        && have.iter().all(|path| wanted.says(path))
+        && had.difference(have).all(|lost| !wanted.says(lost))
+        && holds(wanted.object, live, wanted.of)
 }
 
 /// Whether every value that the configuration gives stands in the live object.
-pub fn holds(configuration: &Object, live: &Object) -> bool {
-    first_difference(configuration.value(), configuration.value(), live.value(), &FieldPath::root()).is_none()
+pub fn holds(configuration: &Object, live: &Object, of: TypeRef<'_>) -> bool {
+    first_difference(configuration.value(), configuration.value(), live.value(), of, &FieldPath::root()).is_none()
 }
 
 /// A place that the plan was about and whose value is neither as it was nor as it is to be.
-fn moved_value(configuration: &Object, had: &Fields, base: &Object, live: &Object) -> Option<FieldPath> {
-    let said = |path: &FieldPath| path.get(configuration.value()).is_some();
-    first_difference(configuration.value(), base.value(), live.value(), &FieldPath::root()).or_else(|| {
-        let to_remove = had.iter().filter(|path| !said(path));
+fn moved_value(wanted: &Wanted<'_>, had: &Fields, base: &Object, live: &Object) -> Option<FieldPath> {
+    first_difference(wanted.object.value(), base.value(), live.value(), wanted.of, &FieldPath::root()).or_else(|| {
+        let to_remove = had.iter().filter(|path| !wanted.says(path));
         to_remove
             .filter_map(|path| Some((path, path.get(base.value())?, path.get(live.value())?)))
             .find(|(_, was, is)| is_leaf(Some(was)) && was != is)
@@ -129,13 +147,12 @@ fn moved_value(configuration: &Object, had: &Fields, base: &Object, live: &Objec
 }
 
 /// Another manager that has come to own a field of the configuration since.
-fn new_owner(configuration: &Object, manager: &FieldManager, base: &Object, live: &Object) -> Option<(String, FieldPath)> {
+fn new_owner(wanted: &Wanted<'_>, manager: &FieldManager, base: &Object, live: &Object) -> Option<(String, FieldPath)> {
     for entry in live.managed_fields().iter().filter(|entry| entry["manager"] != manager.as_str()) {
         let identity = |e: &&Value| ["manager", "operation", "subresource"].iter().all(|field| e[*field] == entry[*field]);
         let known = base.managed_fields().iter().find(identity).map(|e| ownership::fields(&e["fieldsV1"])).unwrap_or_default();
         let new = ownership::fields(&entry["fieldsV1"]);
-        let taken = new.difference(&known).find(|path| path.get(configuration.value()).is_some_and(|v| is_leaf(Some(v))));
-        if let Some(path) = taken {
+        if let Some(path) = new.difference(&known).find(|path| is_leaf(wanted.value(path))) {
             return Some((entry["manager"].as_str().unwrap_or("somebody else").to_owned(), path.clone()));
         }
     }
@@ -147,20 +164,26 @@ fn is_leaf(value: Option<&Value>) -> bool {
 }
 
 /// The first place of `wanted` at which `live` has neither `base`'s value nor `wanted`'s.
-fn first_difference(wanted: &Value, base: &Value, live: &Value, path: &FieldPath) -> Option<FieldPath> {
+fn first_difference(wanted: &Value, base: &Value, live: &Value, of: TypeRef<'_>, path: &FieldPath) -> Option<FieldPath> {
     match wanted {
         Value::Object(map) => map.iter().find_map(|(name, value)| {
             if is_identity(path, name) {
                 return None;
             }
-            below(value, base.get(name), live.get(name), &path.field(name))
+            let below_it = of.field(name).unwrap_or(TypeRef::any());
+            below(value, base.get(name), live.get(name), below_it, &path.field(name))
         }),
         Value::Array(items) if wanted != live && base != live => {
             let (Some(before), Some(now)) = (base.as_array(), live.as_array()) else { return Some(path.clone()) };
-            let Some(keys) = merge_keys(&[items.as_slice(), before.as_slice(), now.as_slice()]) else { return Some(path.clone()) };
-            items.iter().find_map(|item| {
-                let element = PathElement::Key(keys.iter().filter_map(|key| Some(((*key).to_owned(), item.get(*key)?.clone()))).collect());
-                below(item, item_with(before, item, keys), item_with(now, item, keys), &path.join(element))
+            let item_of = of.item().unwrap_or(TypeRef::any());
+            let Some([keys, keys_before, keys_now]) = elements(of, [items, before, now]) else {
+                // One value: it is as it is to be if it is so but for what the server fills in.
+                let is_wanted = |(item, now)| first_difference(item, item, now, item_of, path).is_none();
+                return (items.len() != now.len() || !items.iter().zip(now).all(is_wanted)).then(|| path.clone());
+            };
+            items.iter().zip(&keys).find_map(|(item, element)| {
+                let (base, live) = (item_at(element, &keys_before, before), item_at(element, &keys_now, now));
+                below(item, base, live, item_of, &path.join(element.clone()))
             })
         }
         Value::Null | Value::Array(_) => None,
@@ -168,7 +191,12 @@ fn first_difference(wanted: &Value, base: &Value, live: &Value, path: &FieldPath
     }
 }
 
-fn below(wanted: &Value, base: Option<&Value>, live: Option<&Value>, path: &FieldPath) -> Option<FieldPath> {
+/// The item of a list that an element leads to.
+fn item_at<'l>(element: &PathElement, elements: &[PathElement], items: &'l [Value]) -> Option<&'l Value> {
+    elements.iter().position(|key| key == element).and_then(|index| items.get(index))
+}
+
+fn below(wanted: &Value, base: Option<&Value>, live: Option<&Value>, of: TypeRef<'_>, path: &FieldPath) -> Option<FieldPath> {
     // Empty containers needn't be stored.
     let empty = match wanted {
         Value::Null => true,
@@ -179,9 +207,9 @@ fn below(wanted: &Value, base: Option<&Value>, live: Option<&Value>, path: &Fiel
     match (base, live) {
         _ if empty => None,
         (None, None) => None,
-        (Some(base), Some(live)) => first_difference(wanted, base, live, path),
+        (Some(base), Some(live)) => first_difference(wanted, base, live, of, path),
         // It came or went meanwhile: right only if it came as it is to be.
-        (None, Some(live)) => first_difference(wanted, wanted, live, path),
+        (None, Some(live)) => first_difference(wanted, wanted, live, of, path),
         (Some(_), None) => Some(path.clone()),
     }
 }
@@ -192,5 +220,67 @@ fn is_identity(path: &FieldPath, name: &str) -> bool {
         [] => matches!(name, "apiVersion" | "kind"),
         [PathElement::Field(parent)] if parent == "metadata" => matches!(name, "name" | "namespace" | "uid" | "resourceVersion"),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merge::widget::{widget, widget_type};
+    use crate::resource::GroupVersionKind;
+    use crate::schema::{MINORS, built_in};
+    use serde_json::json;
+
+    fn manager() -> FieldManager {
+        FieldManager("spai:s:e".to_owned())
+    }
+
+    /// A widget that our manager has applied with these fields.
+    fn stored(version: &str, spec: Value, fields: Value) -> Object {
+        let mut object = widget(spec);
+        let entry = json!({"manager": "spai:s:e", "operation": "Apply", "apiVersion": "example.dev/v1", "fieldsV1": {"f:spec": fields}});
+        object.value_mut()["metadata"]["uid"] = "u".into();
+        object.value_mut()["metadata"]["resourceVersion"] = version.into();
+        object.value_mut()["metadata"]["managedFields"] = json!([entry]);
+        object
+    }
+
+    fn judged(wanted: Value, base: &Object, live: &Object) -> Verdict {
+        let write = Write::Apply { object: widget(wanted), force: false, creates: false };
+        judge(&write, &manager(), Some(base), Some(live), widget_type())
+    }
+
+    #[test]
+    fn an_item_whose_key_is_left_out_is_the_one_with_the_default() {
+        let lane = |limit: u8| json!({"lanes": [{"route": "a", "mode": "fast", "limit": limit}]});
+        let owned = json!({"f:lanes": {"k:{\"mode\":\"fast\",\"route\":\"a\"}": {".": {}, "f:route": {}, "f:limit": {}}}});
+        let wanted = json!({"lanes": [{"route": "a", "limit": 2}]});
+        let base = stored("1", lane(1), owned.clone());
+        let done = judged(wanted.clone(), &base, &stored("2", lane(2), owned.clone()));
+        assert!(matches!(done, Verdict::Done(_)), "{done:?}");
+        let Verdict::Moved(why) = judged(wanted.clone(), &base, &stored("2", lane(7), owned)) else { panic!() };
+        assert_eq!(why, "somebody else changed its spec.lanes[mode=fast,route=a].limit meanwhile");
+        assert!(matches!(judged(wanted, &base, &base), Verdict::Send));
+    }
+
+    #[test]
+    fn an_atomic_list_whose_items_have_names_has_moved_as_a_whole() {
+        let env = |names: &[&str]| json!({"env": names.iter().map(|name| json!({"name": name, "value": "1"})).collect::<Vec<_>>()});
+        let base = stored("1", env(&["a"]), json!({"f:env": {}}));
+        let Verdict::Moved(why) = judged(env(&["a", "b"]), &base, &stored("2", env(&["a", "c"]), json!({"f:env": {}}))) else { panic!() };
+        assert_eq!(why, "somebody else changed its spec.env meanwhile");
+    }
+
+    #[test]
+    fn what_the_server_fills_into_an_atomic_list_is_no_difference() {
+        let policy = |port: Value| {
+            let spec = json!({"podSelector": {}, "ingress": [{"ports": [port]}]});
+            let object = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "x"}, "spec": spec});
+            Object::try_from(object).unwrap()
+        };
+        let of = built_in(MINORS[1]).kind(&GroupVersionKind::from_api_version("networking.k8s.io/v1", "NetworkPolicy")).unwrap();
+        let wanted = policy(json!({"port": 80}));
+        assert!(holds(&wanted, &policy(json!({"port": 80, "protocol": "TCP"})), of));
+        assert!(!holds(&wanted, &policy(json!({"port": 81, "protocol": "TCP"})), of));
     }
 }

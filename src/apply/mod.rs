@@ -10,6 +10,7 @@ mod ownership;
 mod record;
 mod restore;
 mod run;
+mod typed;
 mod undo;
 mod wait;
 

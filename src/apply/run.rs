@@ -10,7 +10,7 @@ use super::options::{Interrupt, OnFailure, Options};
 use super::outcome::{Ending, Failure, Left, Outcome};
 use super::record::{Header, Ledger, Log, Planned, Record};
 use crate::cluster::ClusterError;
-use crate::plan::Action;
+use crate::plan::{Action, Types};
 use crate::resource::{Desired, Diagnostic, FieldManager, Object, ObjectKey};
 
 /// A run over a cluster and a journal. Every answer is in the journal before anything is built upon it; what the
@@ -23,6 +23,8 @@ pub struct Run<'r, A, L> {
     pub(super) manager: FieldManager,
     pub(super) selector: String,
     pub(super) warnings: Mutex<Vec<(ObjectKey, String)>>,
+    /// None: nobody has needed them yet.
+    pub(super) types: tokio::sync::Mutex<Option<Arc<Types>>>,
     book: Mutex<Book<L>>,
 }
 
@@ -93,6 +95,7 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
             manager: identity.field_manager(),
             selector: identity.label_selector(),
             warnings: Mutex::new(Vec::new()),
+            types: tokio::sync::Mutex::new(None),
             book: Mutex::new(Book { log: means.log, ledger }),
         }
     }

@@ -11,16 +11,17 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::event::Event;
-use super::judge::{Verdict, judge};
+use super::judge::{Verdict, holds};
 use super::outcome::{Ending, Failure, Left, Outcome, Restored};
 use super::ownership;
 use super::record::{Effect, Ledger, Log, Planned, Record};
 use super::restore::{restore, same_content};
 use super::run::{Run, Stop, stop_for};
+use super::typed::by_type;
 use super::wait::{Awaited, Goal};
 use crate::cluster::{ClusterError, Guard};
 use crate::merge::ManagedFields;
-use crate::plan::{Propagation, Write};
+use crate::plan::{Propagation, Types, Write};
 use crate::resource::{FieldPath, Object};
 
 /// How often an undo is decided again because the object changed under it.
@@ -216,7 +217,8 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                 break;
             }
             let live = self.read_back(planned).await?;
-            match judge(write, &self.manager, base.as_ref(), live.as_ref()) {
+            let verdict = self.judged(write, base.as_ref(), live.as_ref()).await.map_err(|error| trouble(planned, error))?;
+            match verdict {
                 Verdict::Done(effect) => {
                     self.append(Record::Answer { change: index, write: position, effect: Box::new(effect.clone()) })
                         .map_err(|diagnostic| Trouble::Stop(Box::new(diagnostic.into())))?;
@@ -323,6 +325,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         let steps: Vec<(&Object, &Object)> =
             effects.iter().filter_map(|effect| Some((effect.before.as_ref()?, effect.after.as_ref()?))).collect();
         let (Some((before, _)), Some((_, after))) = (steps.first(), steps.last()) else { return Ok(Undone::Nothing) };
+        let types = self.types().await.map_err(|error| trouble(planned, error))?;
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
             let Some(mut live) = self.read_back(planned).await? else {
@@ -331,7 +334,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             if live.uid() != after.uid() || live.is_being_deleted() {
                 return Ok(Undone::Left(Why::Theirs("updated, and somebody else deleted it since".to_owned())));
             }
-            let goal = restore(&steps, &live);
+            let goal = by_type(&types, &[before, after, &live], |of| restore(&steps, &live, of));
             if !same_content(&goal.object, &live) {
                 match self.api.replace(&goal.object, &self.manager).await {
                     Ok(answer) => live = answer,
@@ -377,6 +380,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     /// Undoes a delete: makes the object again of its before-image.
     async fn make_again(&self, index: usize, planned: &Arc<Planned>, before: &Object) -> Result<Undone, Trouble> {
         let nobodys = ownership::empty_configuration(before);
+        let types = self.types().await.map_err(|error| trouble(planned, error))?;
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
             let live = match self.read_back(planned).await? {
@@ -387,7 +391,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
                 Some(live) if live.uid() == before.uid() => {
                     return Ok(Undone::Restored { note: None, awaited: Some(Awaited::new(planned, Some(live), Goal::Ready)) });
                 }
-                Some(live) if self.is_our_copy(index, before, &live) => live,
+                Some(live) if self.is_our_copy(index, before, &live, &types) => live,
                 Some(_) => return Ok(Undone::Left(Why::Theirs("deleted, and somebody else has made another one since".to_owned()))),
                 None => match self.api.create(&creatable(before), &self.manager).await {
                     Ok(live) => live,
@@ -412,7 +416,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     }
 
     /// Whether an object is one that an undo (this one, or one that was killed) made of the before-image.
-    fn is_our_copy(&self, index: usize, before: &Object, live: &Object) -> bool {
+    fn is_our_copy(&self, index: usize, before: &Object, live: &Object, types: &Types) -> bool {
         if self.ledger(|ledger| ledger.changes[index].recreated.as_deref() == live.uid()) {
             return true;
         }
@@ -420,7 +424,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
         let by_us = |entry: &Value| entry["manager"] == self.manager.as_str() && entry["operation"] == "Update";
         let just_made = live.managed_fields().iter().filter(|entry| ownership::on_main(entry)).all(by_us);
         let given_back = ownership::restored(before, &ownership::empty_configuration(before), live, &self.manager, &[]).is_none();
-        (just_made || given_back) && super::judge::holds(&creatable(before), live)
+        (just_made || given_back) && by_type(types, &[before, live], |of| holds(&creatable(before), live, of))
     }
 
     async fn until_settled(&self, planned: &Arc<Planned>, awaited: Awaited) -> Result<(), Trouble> {

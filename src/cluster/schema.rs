@@ -119,6 +119,15 @@ impl Cluster {
         Ok(catalog)
     }
 
+    /// The same for who doesn't know which version the server has.
+    ///
+    /// # Errors
+    /// As [`Self::schema`].
+    pub async fn catalog(&self, api_versions: &BTreeSet<String>, cache: &SchemaCache) -> Result<Catalog, ClusterError> {
+        let version = self.version().await?;
+        self.schema(api_versions, &version, cache).await
+    }
+
     async fn fetch_schema(&self, address: &str, hash: &str, cache: &SchemaCache) -> Result<Schema, ClusterError> {
         if let Some(schema) = cache.read(hash) {
             return Ok(schema);

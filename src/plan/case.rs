@@ -250,7 +250,7 @@ impl<'a> Case<'a> {
         self.foresee(step).unwrap_or_else(|| {
             let (object, _) = self.request(step);
             let object = match &self.live {
-                Some(live) => configuration::roughly(live, &object, &self.manager),
+                Some(live) => configuration::roughly(live, &object, &self.manager, self.of()),
                 None => object,
             };
             Answer::Applied { object, warnings: Vec::new() }

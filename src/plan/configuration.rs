@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::merge::{self, FieldSet, ManagedFields, Precedents};
+use crate::merge::{self, Deduced, FieldSet, ManagedFields, Precedents};
 use crate::resource::{Desired, FieldManager, FieldPath, Object, Tape, Tree};
 use crate::schema::{self, ListKind, Shape, TypeRef};
 
@@ -217,16 +217,18 @@ pub(super) fn take_over(applied: &mut Object, managers: &[String], ours: &FieldM
     removed
 }
 
-/// What will be there, where neither the server can be asked nor the types are known: what we had and don't say any more
+/// What will be there, where neither the server can be asked nor it can be worked out: what we had and don't say any more
 /// goes, what we say is set.
-pub(super) fn roughly(live: &Object, send: &Object, manager: &FieldManager) -> Object {
+pub(super) fn roughly(live: &Object, send: &Object, manager: &FieldManager, of: Option<TypeRef<'_>>) -> Object {
+    let told = Deduced::of([live].into_iter().filter(|_| of.is_none()));
+    let of = of.unwrap_or(told.as_type());
     let mut after = live.clone();
     for path in owned(live, manager).leaves() {
         if path.get(send.value()).is_none() {
             merge::remove(after.value_mut(), &path);
         }
     }
-    for (path, value) in merge::leaves(&FieldPath::root(), send.value()) {
+    for (path, value) in merge::leaves(of, &FieldPath::root(), send.value()) {
         merge::set(after.value_mut(), &path, value);
     }
     after

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::merge::{self, ManagedFields, Operation};
 use crate::resource::{Diagnostic, FieldManager, FieldPath, Object};
+use crate::schema::TypeRef;
 
 use super::case::{Case, Decision, Step, Surroundings, propagation};
 use super::configuration::{self, Configuration};
@@ -62,7 +63,8 @@ impl Case<'_> {
         };
         let mut judged = Vec::new();
         for mut conflict in conflicts.into_iter().filter(|conflict| !taken_over.contains(&conflict.manager)) {
-            conflict.ours_before = self.prior().is_some_and(|prior| conflict.path.get(prior.applied.value()).is_some());
+            let of = self.of().unwrap_or(TypeRef::any());
+            conflict.ours_before = self.prior().is_some_and(|prior| merge::value_at(of, &conflict.path, prior.applied.value()).is_some());
             let taken_along = adopts && !applies(&conflict);
             if !conflict.ours_before && !taken_along && !around.take_ownership {
                 let since = conflict.since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
@@ -87,7 +89,7 @@ impl Case<'_> {
         let configuration = self.to_update(&live);
         let owning = self.after(Some(&live), &first).unwrap_or_else(|| live.clone());
         let predicted = self.after(Some(&owning), &configuration.ask).unwrap_or_else(|| {
-            let mut rough = configuration::roughly(&live, &configuration.ask, &self.manager);
+            let mut rough = configuration::roughly(&live, &configuration.ask, &self.manager, self.of());
             for path in leftovers {
                 merge::remove(rough.value_mut(), path);
             }
@@ -110,7 +112,7 @@ impl Case<'_> {
                 self.decision = Decision::Change(Box::new(change));
                 return;
             }
-            let leftovers = refusal::leftovers(causes, &self.to_update(&live).ask, &live, &self.manager);
+            let leftovers = refusal::leftovers(causes, &self.to_update(&live).ask, &live, &self.manager, self.of());
             if !leftovers.is_empty()
                 && let Some(first) = refusal::owning(&leftovers, &live, &self.manager)
             {
@@ -124,7 +126,7 @@ impl Case<'_> {
     /// The object goes and comes again.
     pub(super) fn replacing(&self, live: &Object, reasons: Vec<String>) -> Change {
         let configuration = self.to_create(Some(live));
-        let after = configuration::roughly(live, &configuration.send, &self.manager);
+        let after = configuration::roughly(live, &configuration.send, &self.manager, self.of());
         let mut change = self.change(Action::Replace, Decided::Prediction, Some(configuration.send.clone()));
         change.fields = self.sides().changes(&after);
         change.replace_reasons = reasons;
@@ -139,7 +141,7 @@ impl Case<'_> {
             let configuration = self.to_update(live);
             let after = self
                 .after(Some(live), &configuration.ask)
-                .unwrap_or_else(|| configuration::roughly(live, &configuration.ask, &self.manager));
+                .unwrap_or_else(|| configuration::roughly(live, &configuration.ask, &self.manager, self.of()));
             let mut change = self.change(Action::Update, Decided::Prediction, Some(after.clone()));
             change.fields = self.sides().changes(&after);
             change.writes.extend(configuration.releasing());
@@ -163,12 +165,17 @@ impl Case<'_> {
         }
     }
 
+    /// The kind's type, if it is known.
+    pub(super) fn of(&self) -> Option<TypeRef<'_>> {
+        self.kind.map(|kind| kind.of)
+    }
+
     fn to_create(&self, keep: Option<&Object>) -> Configuration {
-        Configuration::to_create(self.desired, keep, self.kind.map(|kind| kind.of))
+        Configuration::to_create(self.desired, keep, self.of())
     }
 
     fn to_update(&self, live: &Object) -> Configuration {
-        Configuration::to_update(self.desired, live, &self.manager, self.kind.map(|kind| kind.of))
+        Configuration::to_update(self.desired, live, &self.manager, self.of())
     }
 
     /// Whether it is the stack's: spai applied it, or the state knows it.
@@ -177,13 +184,7 @@ impl Case<'_> {
     }
 
     pub(super) fn sides(&self) -> Sides<'_> {
-        Sides {
-            desired: self.desired,
-            prior: self.prior(),
-            live: self.live.as_ref(),
-            manager: &self.manager,
-            of: self.kind.map(|kind| kind.of),
-        }
+        Sides { desired: self.desired, prior: self.prior(), live: self.live.as_ref(), manager: &self.manager, of: self.of() }
     }
 
     /// A change of this object with nothing said about it yet.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::merge::{FieldSet, ManagedFields, ManagerEntry};
+use crate::merge::{self, FieldSet, ManagedFields, ManagerEntry};
 use crate::resource::{Diagnostic, FieldPath, Object, ObjectKey, Origin};
 
 use super::fields::Sides;
@@ -99,7 +99,9 @@ fn words(text: String) -> Shown {
 
 fn values(predicted: &Object, said: &Object, sides: &Sides<'_>) -> Vec<Doubt> {
     let gvk = said.gvk();
-    let differences = sides.differences(predicted.without_server_fields().value(), said.without_server_fields().value());
+    // Of a kind that isn't known nothing was predicted.
+    let Some(of) = sides.of else { return Vec::new() };
+    let differences = merge::diff(of, predicted.without_server_fields().value(), said.without_server_fields().value());
     let differences = differences.into_iter().filter(|difference| !allotted::is_chosen(&gvk, &difference.path));
     differences
         .map(|difference| Doubt {

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::merge::{self, ManagedFields};
-use crate::resource::{Desired, FieldManager, FieldPath, Object, PathElement, Prior};
+use crate::merge::{self, Deduced, ManagedFields};
+use crate::resource::{Desired, FieldManager, FieldPath, Object, Prior};
 use crate::schema::TypeRef;
 
 use super::{Cause, FieldChange, Shown, allotted};
@@ -27,11 +27,15 @@ impl Sides<'_> {
     /// All fields that differ between what is there and what will be, but for what the server alone keeps, each with its
     /// cause; sorted by path.
     pub fn changes(&self, after: &Object) -> Vec<FieldChange> {
+        // Where the type isn't known, those who own the fields tell some of it.
+        let told = Deduced::of(self.live.into_iter().chain([after]).filter(|_| self.of.is_none()));
+        let of = self.of.unwrap_or(told.as_type());
+        let leaves_at = |path: &FieldPath, value: &Value| merge::leaves(path.0.iter().fold(of, merge::below), path, value);
         let after = after.without_server_fields();
         let differences = if let Some(live) = self.live {
-            self.differences(live.without_server_fields().value(), after.value())
+            merge::diff(of, live.without_server_fields().value(), after.value())
         } else {
-            let leaves = self.leaves(&FieldPath::root(), after.value()).into_iter().filter(|(path, _)| !IDENTITY.contains(path));
+            let leaves = leaves_at(&FieldPath::root(), after.value()).into_iter().filter(|(path, _)| !IDENTITY.contains(path));
             leaves.map(|(path, value)| merge::FieldDiff { path, before: None, after: Some(value) }).collect()
         };
         let managed = self.live.map(ManagedFields::of).unwrap_or_default();
@@ -40,50 +44,41 @@ impl Sides<'_> {
             let merge::FieldDiff { path, before, after } = difference;
             match (before, after) {
                 (None, Some(value)) => {
-                    for (path, value) in self.leaves(&path, &value) {
-                        changes.push(self.change(&managed, path, None, Some(value)));
+                    for (path, value) in leaves_at(&path, &value) {
+                        changes.push(self.change(of, &managed, path, None, Some(value)));
                     }
                 }
                 (Some(value), None) => {
-                    for (path, value) in self.leaves(&path, &value) {
-                        changes.push(self.change(&managed, path, Some(value), None));
+                    for (path, value) in leaves_at(&path, &value) {
+                        changes.push(self.change(of, &managed, path, Some(value), None));
                     }
                 }
-                (before, after) => changes.push(self.change(&managed, path, before, after)),
+                (before, after) => changes.push(self.change(of, &managed, path, before, after)),
             }
         }
         changes.sort_by(|a, b| a.path.cmp(&b.path));
         changes
     }
 
-    fn change(&self, managed: &ManagedFields, path: FieldPath, before: Option<Value>, after: Option<Value>) -> FieldChange {
+    fn change(
+        &self,
+        of: TypeRef<'_>,
+        managed: &ManagedFields,
+        path: FieldPath,
+        before: Option<Value>,
+        after: Option<Value>,
+    ) -> FieldChange {
         let shown = |value: Option<Value>| value.map(|value| self.shown(&path, value));
-        let cause = self.cause(managed, &path);
+        let cause = self.cause(of, managed, &path);
         let origin = after.as_ref().and_then(|_| self.desired.declared.origin_of(&path)).cloned();
-        let after = if self.is_drawn(&path, after.as_ref()) { Some(Shown::KnownAfterApply) } else { shown(after) };
+        let after = if self.is_drawn(of, &path, after.as_ref()) { Some(Shown::KnownAfterApply) } else { shown(after) };
         FieldChange { before: shown(before), after, cause, origin, path }
     }
 
     /// Whether the server draws what will stand there.
-    fn is_drawn(&self, path: &FieldPath, after: Option<&Value>) -> bool {
+    fn is_drawn(&self, of: TypeRef<'_>, path: &FieldPath, after: Option<&Value>) -> bool {
         let wanted = &self.desired.object;
-        after.is_some_and(|after| path.get(wanted.value()).is_none() && allotted::is_drawn(&wanted.gvk(), path, after))
-    }
-
-    /// Where two forms of the object differ.
-    pub fn differences(&self, before: &Value, after: &Value) -> Vec<merge::FieldDiff> {
-        match self.of {
-            Some(of) => merge::diff_of(of, before, after),
-            None => merge::diff(before, after),
-        }
-    }
-
-    /// The leaves of what comes or goes as a whole at `path`.
-    fn leaves(&self, path: &FieldPath, value: &Value) -> Vec<(FieldPath, Value)> {
-        match self.of.map(|of| type_at(of, path)) {
-            Some(Some(of)) => merge::leaves_of(of, path, value),
-            _ => merge::leaves(path, value),
-        }
+        after.is_some_and(|after| merge::value_at(of, path, wanted.value()).is_none() && allotted::is_drawn(&wanted.gvk(), path, after))
     }
 
     /// A value at `path` as it may be shown.
@@ -104,10 +99,10 @@ impl Sides<'_> {
     }
 
     /// Why the value at `path` changes.
-    fn cause(&self, managed: &ManagedFields, path: &FieldPath) -> Cause {
+    fn cause(&self, of: TypeRef<'_>, managed: &ManagedFields, path: &FieldPath) -> Cause {
         let Some(prior) = self.prior else { return Cause::Intended };
         let (wanted, applied) = (self.desired.object.value(), prior.applied.value());
-        match (path.get(wanted), path.get(applied)) {
+        match (merge::value_at(of, path, wanted), merge::value_at(of, path, applied)) {
             (Some(now), Some(then)) if now == then => self.drift(managed, path),
             (None, None) => match self.atomic_above(managed, path) {
                 // A part of a value that is ours as a whole.
@@ -141,14 +136,6 @@ pub(super) static IDENTITY: LazyLock<[FieldPath; 4]> = LazyLock::new(|| {
     let fields: [&[&str]; 4] = [&["apiVersion"], &["kind"], &["metadata", "name"], &["metadata", "namespace"]];
     fields.map(FieldPath::fields)
 });
-
-/// The type of what stands at a place.
-fn type_at<'t>(of: TypeRef<'t>, path: &FieldPath) -> Option<TypeRef<'t>> {
-    path.0.iter().try_fold(of, |of, element| match element {
-        PathElement::Field(name) => of.field(name),
-        _ => of.item(),
-    })
-}
 
 fn related(a: &FieldPath, b: &FieldPath) -> bool {
     a.covers(b) || b.covers(a)

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::admission;
-use crate::merge::{self, ManagedFields};
+use crate::merge::{self, Deduced, ManagedFields};
 use crate::resource::{FieldManager, FieldPath, Object, PathElement};
+use crate::schema::TypeRef;
 
 /// What the server says where a field can't be changed once the object exists.
 const IMMUTABLE: [&str; 7] =
@@ -86,13 +87,21 @@ fn reason(field: &str, words: &str) -> String {
 /// Values that are in the object only because the server once filled them in, and that what the stack wants now can't
 /// stand beside: `strategy.rollingUpdate` when the type becomes `Recreate`. Nobody else owns them, so they can be owned
 /// and dropped. Empty if that isn't what the refusal is about.
-pub(super) fn leftovers(causes: &[(String, String)], send: &Object, live: &Object, manager: &FieldManager) -> Vec<FieldPath> {
+pub(super) fn leftovers(
+    causes: &[(String, String)],
+    send: &Object,
+    live: &Object,
+    manager: &FieldManager,
+    of: Option<TypeRef<'_>>,
+) -> Vec<FieldPath> {
+    let told = Deduced::of([live].into_iter().filter(|_| of.is_none()));
+    let of = of.unwrap_or(told.as_type());
     let owners = ManagedFields::of(live);
     let is_left = |path: &FieldPath| {
         path.get(live.value()).is_some() && path.get(send.value()).is_none() && owners.others_at(path, manager).is_empty()
     };
     let places: Option<Vec<(FieldPath, &String)>> =
-        causes.iter().map(|(field, words)| Some((by_keys(&field.parse::<FieldPath>().ok()?, live), words))).collect();
+        causes.iter().map(|(field, words)| Some((by_keys(&field.parse::<FieldPath>().ok()?, live, of), words))).collect();
     let mut found = BTreeSet::new();
     for (path, words) in places.iter().flatten() {
         if !TOO_MANY.iter().any(|too_many| words.contains(too_many)) {
@@ -129,16 +138,17 @@ pub(super) fn owning(leftovers: &[FieldPath], live: &Object, manager: &FieldMana
 }
 
 /// The path with indices of keyed lists turned into keys: the server's words count items.
-fn by_keys(path: &FieldPath, live: &Object) -> FieldPath {
+fn by_keys(path: &FieldPath, live: &Object, of: TypeRef<'_>) -> FieldPath {
     let mut keyed: Vec<PathElement> = Vec::new();
-    let mut at = live.value();
+    let (mut at, mut of) = (live.value(), of);
     for element in &path.0 {
         let element = match (element, at.as_array()) {
-            (PathElement::Index(index), Some(items)) => merge::element_of(&keyed, items, *index),
+            (PathElement::Index(index), Some(items)) => merge::element_of(of, items, *index),
             (element, _) => element.clone(),
         };
         // The last step may lead to what isn't there (yet).
         at = element.get(at).unwrap_or(&Value::Null);
+        of = merge::below(of, &element);
         keyed.push(element);
     }
     FieldPath(keyed)

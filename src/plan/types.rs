@@ -1,10 +1,10 @@
-//! The types of the kinds that a plan is about: the server's own, or those that are embedded where the server's are the same.
+//! The types of the kinds that a plan, or a run of it, is about: the server's own, or those that are embedded where the server's are the same.
 
 use std::collections::BTreeSet;
 
 use super::predict::Kind;
 use crate::resource::{Desired, GroupKind, GroupVersionKind};
-use crate::schema::{Catalog, Definition};
+use crate::schema::{Catalog, Definition, TypeRef};
 
 /// The types of kinds.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,11 @@ impl Types {
     /// Says of which custom kinds the status is written apart.
     pub fn with_status_apart(&mut self, kinds: impl IntoIterator<Item = GroupKind>) {
         self.status_apart.extend(kinds);
+    }
+
+    /// The type of a kind, if it is known.
+    pub fn type_of(&self, gvk: &GroupVersionKind) -> Option<TypeRef<'_>> {
+        self.kind(gvk).map(|kind| kind.of)
     }
 
     /// A kind, if it is known.

@@ -64,7 +64,7 @@ impl Unseen {
     fn after_scale(case: &Case, of: TypeRef<'_>, live: &Value, worked_out: &Value, read: &Value) -> Self {
         let is_custom = case.template.is_none();
         Self {
-            defaults: is_custom && !merge::diff(&normal(worked_out), &normal(read)).is_empty(),
+            defaults: is_custom && !merge::diff(of, &normal(worked_out), &normal(read)).is_empty(),
             as_text: !is_custom && managers(read, false).iter().any(|(_, _, fields)| !fields.is_in_order_of_names()),
             ..Self::after(case, of, Some(live), read, false)
         }
@@ -266,7 +266,7 @@ impl Subject<'_> {
                 if !probe.is_success() {
                     return Err(format!("applied, where what was merged is refused: {} {}", probe.code, probe.message()));
                 }
-                same_object(&probe.body, &answer.body)?;
+                same_object(of, &probe.body, &answer.body)?;
                 self.predicted(live.as_ref(), configuration, &by, force, &answer.body);
                 let unchanged = live.as_ref().is_some_and(|live| version(live) == version(&answer.body));
                 // Nothing may be written though the merge differs: what it holds and is empty isn't stored. Then times stay.
@@ -280,17 +280,17 @@ impl Subject<'_> {
                     return Err("nothing written, where what is stored isn't what was answered".to_owned());
                 }
                 if merged.is_unchanged() && !unchanged && !unseen {
-                    let server = live.as_ref().map(|live| merge::diff(live, &answer.body));
+                    let server = live.as_ref().map(|live| merge::diff(of, live, &answer.body));
                     return Err(format!("written, where nothing was to be written\n{server:?}"));
                 }
                 if unchanged && merged.owners_changed {
-                    return Err(format!("nothing written, where owners were to change\n{}", changes(live.as_ref(), &merged)));
+                    return Err(format!("nothing written, where owners were to change\n{}", changes(of, live.as_ref(), &merged)));
                 }
                 if verdict == Some(Verdict::Unchanged) && !(merged.is_unchanged() && (unchanged || unseen)) {
                     return Err(format!(
                         "told to be unchanged; the function: {}, the server: {unchanged}\n{}",
                         merged.is_unchanged(),
-                        changes(live.as_ref(), &merged)
+                        changes(of, live.as_ref(), &merged)
                     ));
                 }
                 Ok(if unchanged { Went::Nothing } else { Went::Applied })
@@ -349,7 +349,7 @@ impl Subject<'_> {
                 _ => {}
             }
         }
-        if let Some(place) = merge::diff(&predicted, &stored).into_iter().next() {
+        if let Some(place) = merge::diff(of, &predicted, &stored).into_iter().next() {
             let shown = |value: Option<Value>| value.map_or("nothing".to_owned(), |value| value.to_string());
             self.missed.push(format!("{} {}: {}, stored {}", self.case.kind, place.path, shown(place.before), shown(place.after)));
         }
@@ -517,8 +517,8 @@ impl Subject<'_> {
     }
 }
 
-fn changes(live: Option<&Value>, merged: &Merged) -> String {
-    live.map_or(String::new(), |live| format!("{:?}", merge::diff(live, &merged.object)))
+fn changes(of: TypeRef<'_>, live: Option<&Value>, merged: &Merged) -> String {
+    live.map_or(String::new(), |live| format!("{:?}", merge::diff(of, live, &merged.object)))
 }
 
 fn now() -> String {
@@ -578,8 +578,8 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Resul
     if ours == theirs { Ok(()) } else { Err(format!("{what}\n  ours:   {ours:?}\n  theirs: {theirs:?}")) }
 }
 
-fn same_object(ours: &Value, theirs: &Value) -> Result<(), String> {
-    let places = merge::diff(&normal(ours), &normal(theirs));
+fn same_object(of: TypeRef<'_>, ours: &Value, theirs: &Value) -> Result<(), String> {
+    let places = merge::diff(of, &normal(ours), &normal(theirs));
     if places.is_empty() {
         return Ok(());
     }

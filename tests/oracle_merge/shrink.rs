@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 use spai::merge;
-use spai::resource::FieldPath;
+use spai::resource::{FieldPath, PathElement};
 
 use crate::sequences::{Failure, Sequence};
 use crate::server::Server;
@@ -72,12 +72,8 @@ fn candidates(of: &Sequence) -> Vec<Sequence> {
     }
     for (index, step) in of.steps.iter().enumerate() {
         let Some(value) = content(&step.write) else { continue };
-        let mut places: Vec<FieldPath> = merge::leaves(&FieldPath::root(), value).into_iter().map(|(path, _)| path).collect();
-        let larger: Vec<FieldPath> =
-            places.iter().flat_map(|path| (1..path.0.len()).map(|length| FieldPath(path.0[..length].to_vec()))).collect();
-        places.extend(larger);
+        let mut places: Vec<FieldPath> = places(value);
         places.sort_by_key(|path| path.0.len());
-        places.dedup();
         for path in places {
             let mut fewer = of.clone();
             if let Some(value) = content_mut(&mut fewer.steps[index].write) {
@@ -85,6 +81,21 @@ fn candidates(of: &Sequence) -> Vec<Sequence> {
             }
             found.push(fewer);
         }
+    }
+    found
+}
+
+/// Every place within a value.
+fn places(value: &Value) -> Vec<FieldPath> {
+    let steps: Vec<(PathElement, &Value)> = match value {
+        Value::Object(map) => map.iter().map(|(name, below)| (PathElement::Field(name.clone()), below)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(index, below)| (PathElement::Index(index), below)).collect(),
+        _ => Vec::new(),
+    };
+    let mut found = Vec::new();
+    for (element, below) in steps {
+        found.extend(places(below).into_iter().map(|path| FieldPath([vec![element.clone()], path.0].concat())));
+        found.push(FieldPath(vec![element]));
     }
     found
 }

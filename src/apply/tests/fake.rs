@@ -14,6 +14,7 @@ use crate::apply::{Api, Log, Record, Watching};
 use crate::cluster::{Applied, ClusterError, Deletion, Guard, OwnershipConflict, WatchEvent};
 use crate::plan::Propagation;
 use crate::resource::{Diagnostic, FieldManager, FieldPath, GroupKind, Object, ObjectKey, PathElement};
+use crate::schema::{Catalog, MINORS};
 
 /// What happens at a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -461,6 +462,13 @@ impl Api for Fake {
 
     async fn diagnose(&self, _: &ObjectKey) -> Result<Vec<Symptom>, ClusterError> {
         Ok(Vec::new())
+    }
+
+    async fn catalog(&self, _: &BTreeSet<String>) -> Result<Catalog, ClusterError> {
+        if self.with(|inside| inside.dead) {
+            std::future::pending::<()>().await;
+        }
+        Ok(Catalog::of_minor(MINORS[1]))
     }
 
     async fn refresh(&self) -> Result<(), ClusterError> {

@@ -12,7 +12,7 @@ use crate::resource::{
     Desired, Diagnostic, Edge, EdgeReason, FieldManager, FieldPath, GroupVersionKind, Object, ObjectKey, Origin, PriorSet, StackIdentity,
     Tape, Tree,
 };
-use crate::schema::{Catalog, MINORS};
+use crate::schema::{Catalog, MINORS, TypeRef};
 
 pub(super) fn identity() -> StackIdentity {
     StackIdentity::new("hello", "test")
@@ -123,7 +123,8 @@ impl Scene {
         }
         live.value_mut()["metadata"]["uid"] = json!(format!("uid-{}", live.name()));
         live.value_mut()["metadata"]["resourceVersion"] = json!("1");
-        let leaves = merge::leaves(&FieldPath::root(), desired.object.value()).into_iter().map(|(path, _)| path);
+        let of = self.catalog.kind(&live.gvk()).unwrap_or(TypeRef::any());
+        let leaves = merge::leaves(of, &FieldPath::root(), desired.object.value()).into_iter().map(|(path, _)| path);
         let fields: FieldSet = leaves.filter(|path| !super::super::fields::IDENTITY.contains(path)).collect();
         live.value_mut()["metadata"]["managedFields"] = json!([{"manager": manager().as_str(), "operation": "Apply",
             "apiVersion": live.api_version(), "time": "2026-11-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": fields.print()}]);
