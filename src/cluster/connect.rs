@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use tokio::sync::RwLock;
 
 use super::ahead::Ahead;
+use super::kinds::Discovery;
 use super::transport::Transport;
-use super::{ClusterError, Kinds, wire};
+use super::{ClusterError, wire};
 use crate::plan::Target;
 use crate::resource::Diagnostic;
 use crate::stack::model::ClusterRef;
@@ -46,7 +46,7 @@ pub type OutageObserver = Arc<dyn Fn(&Outage) + Send + Sync>;
 #[derive(Clone)]
 pub struct Cluster {
     pub(super) transport: Transport,
-    pub(super) kinds: Arc<RwLock<Option<Kinds>>>,
+    pub(super) kinds: Arc<Discovery>,
     pub(super) ahead: Ahead,
     version: Arc<OnceLock<String>>,
     context: String,

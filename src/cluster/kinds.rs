@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared, WeakShared};
 use serde_json::Value;
 
-use super::transport::Call;
+use super::transport::{Call, Transport};
 use super::{Cause, Cluster, ClusterError};
 use crate::resource::{GroupKind, GroupVersionKind};
 
@@ -162,21 +164,98 @@ fn strings(value: &Value) -> BTreeSet<String> {
     list(value).filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
+/// What is known of a cluster's kinds, and who is asking for it.
+#[derive(Default)]
+pub(super) struct Discovery(Mutex<Discovered>);
+
+#[derive(Default)]
+struct Discovered {
+    known: Option<Kinds>,
+    /// Held by those who wait alone: with the last of them the question goes.
+    asking: Option<(WeakShared<Answer>, bool)>,
+}
+
+type Answer = BoxFuture<'static, Result<Kinds, ClusterError>>;
+
+/// A question that is under way. Each who waits carries it on, so one that is looked at no more keeps nobody waiting.
+struct Asking {
+    answer: Shared<Answer>,
+    /// It gives up at once.
+    is_hasty: bool,
+}
+
+impl Discovery {
+    /// The kinds, if they are known; else the question for them, which is asked if nobody does yet.
+    fn known_or_asking(&self, transport: &Transport) -> Result<Kinds, Asking> {
+        let mut discovered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &discovered.known {
+            return Ok(known.clone());
+        }
+        if let Some((answer, is_hasty)) = &discovered.asking
+            && let Some(answer) = answer.upgrade()
+        {
+            return Err(Asking { answer, is_hasty: *is_hasty });
+        }
+        let asking = Asking { answer: discover(transport.clone()).boxed().shared(), is_hasty: transport.is_hasty() };
+        discovered.asking = asking.answer.downgrade().map(|answer| (answer, asking.is_hasty));
+        Err(asking)
+    }
+
+    /// Remembers the kinds, unless somebody knows newer ones.
+    fn keep(&self, kinds: Kinds) -> Kinds {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).known.get_or_insert(kinds).clone()
+    }
+
+    /// Whoever asks next asks anew.
+    fn forget(&self, asking: &Asking) {
+        let mut discovered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = discovered.asking.as_ref().and_then(|(answer, _)| answer.upgrade());
+        if current.is_some_and(|current| current.ptr_eq(&asking.answer)) {
+            discovered.asking = None;
+        }
+    }
+}
+
+async fn discover(transport: Transport) -> Result<Kinds, ClusterError> {
+    let ask = |path| {
+        let call = Call { accept: AGGREGATED, ..Call::get(path) };
+        let transport = &transport;
+        async move { transport.call(&call).await?.json() }
+    };
+    let (core, groups) = tokio::join!(ask("/api"), ask("/apis"));
+    let documents = [core?, groups?];
+    if let Some(other) = documents.iter().find(|document| document["kind"] != "APIGroupDiscoveryList") {
+        return Err(ClusterError::Other {
+            code: 0,
+            reason: "NotAcceptable".to_owned(),
+            message: format!(
+                "the server knows no aggregated discovery (it answered {}): Kubernetes 1.30 or newer is needed",
+                other["kind"]
+            ),
+        });
+    }
+    Ok(Kinds::parse(&documents))
+}
+
 impl Cluster {
-    /// All kinds that the cluster serves; asked once, then remembered.
+    /// All kinds that the cluster serves; asked once, then remembered. Whoever asks meanwhile waits for the same answer, and for
+    /// nobody who waits for it too.
     ///
     /// # Errors
     /// Discovery failed: nothing is known then, least of all that a kind is absent.
     pub async fn kinds(&self) -> Result<Kinds, ClusterError> {
-        if let Some(kinds) = self.kinds.read().await.as_ref() {
-            return Ok(kinds.clone());
+        loop {
+            let asking = match self.kinds.known_or_asking(&self.transport) {
+                Ok(known) => return Ok(known),
+                Err(asking) => asking,
+            };
+            match asking.answer.clone().await {
+                Ok(kinds) => return Ok(self.kinds.keep(kinds)),
+                // Who gave up at once gave up for itself.
+                Err(_) if asking.is_hasty && !self.transport.is_hasty() => self.kinds.forget(&asking),
+                Err(error) => return Err(error),
+            }
         }
-        // Whoever comes first asks; the others wait for the answer.
-        let mut known = self.kinds.write().await;
-        if let Some(kinds) = known.as_ref() {
-            return Ok(kinds.clone());
-        }
-        Ok(known.insert(self.discover().await?).clone())
     }
 
     /// Asks again: after a CRD was created or deleted.
@@ -184,29 +263,9 @@ impl Cluster {
     /// # Errors
     /// As [`Self::kinds`].
     pub async fn refresh(&self) -> Result<Kinds, ClusterError> {
-        let kinds = self.discover().await?;
-        *self.kinds.write().await = Some(kinds.clone());
+        let kinds = discover(self.transport.clone()).await?;
+        self.kinds.0.lock().unwrap_or_else(PoisonError::into_inner).known = Some(kinds.clone());
         Ok(kinds)
-    }
-
-    async fn discover(&self) -> Result<Kinds, ClusterError> {
-        let ask = |path| {
-            let call = Call { accept: AGGREGATED, ..Call::get(path) };
-            async move { self.transport.call(&call).await?.json() }
-        };
-        let (core, groups) = tokio::join!(ask("/api"), ask("/apis"));
-        let documents = [core?, groups?];
-        if let Some(other) = documents.iter().find(|document| document["kind"] != "APIGroupDiscoveryList") {
-            return Err(ClusterError::Other {
-                code: 0,
-                reason: "NotAcceptable".to_owned(),
-                message: format!(
-                    "the server knows no aggregated discovery (it answered {}): Kubernetes 1.30 or newer is needed",
-                    other["kind"]
-                ),
-            });
-        }
-        Ok(Kinds::parse(&documents))
     }
 
     /// The kind that a key or an object is of; asks again once if it is unknown, for it may be new.
@@ -265,6 +324,8 @@ impl Cluster {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use serde_json::json;
 
@@ -299,6 +360,44 @@ mod tests {
         let kinds = kinds();
         assert!(kinds.get(&GroupKind::new("authorization.k8s.io", "SubjectAccessReview")).is_none());
         assert!(kinds.is_stale("metrics.k8s.io") && !kinds.is_stale("autoscaling"));
+    }
+
+    /// A cluster that answers discovery after a while, and how often it was asked.
+    fn slow() -> (Cluster, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let service = tower::service_fn(move |_: http::Request<kube::client::Body>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                let body = json!({"kind": "APIGroupDiscoveryList", "items": []}).to_string();
+                Ok::<_, std::convert::Infallible>(http::Response::new(kube::client::Body::from(body.into_bytes())))
+            }
+        });
+        (Cluster::over(kube::Client::new(service, "default"), "slow", Duration::from_secs(5)), asked)
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_the_kinds_waits_for_nobody_who_asks_too_and_all_ask_once() {
+        let (cluster, asked) = slow();
+        let mut first = Box::pin(cluster.kinds());
+        assert!(futures::poll!(first.as_mut()).is_pending());
+        // The first is not looked at any more.
+        let others = futures::future::join_all((0..5).map(|_| cluster.kinds()));
+        let others = tokio::time::timeout(Duration::from_secs(5), others).await.expect("nobody waits for the first");
+        assert!(others.iter().all(Result::is_ok));
+        assert_eq!(asked.load(Ordering::Relaxed), 2, "two documents, once");
+        assert!(first.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_question_that_everybody_has_left_is_asked_anew() {
+        let (cluster, asked) = slow();
+        assert!(futures::poll!(Box::pin(cluster.kinds())).is_pending());
+        assert!(cluster.kinds().await.is_ok());
+        let so_far = asked.load(Ordering::Relaxed);
+        assert!(cluster.kinds().await.is_ok());
+        assert_eq!(asked.load(Ordering::Relaxed), so_far, "it is known");
     }
 
     #[test]

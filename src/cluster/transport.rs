@@ -135,6 +135,11 @@ impl Transport {
         Self { hasty: true, observer: None, ..self.clone() }
     }
 
+    /// Whether it is one that does.
+    pub fn is_hasty(&self) -> bool {
+        self.hasty
+    }
+
     pub fn server_timeout(&self) -> Duration {
         self.server_timeout
     }
