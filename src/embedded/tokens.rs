@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -12,6 +11,8 @@ use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
 use rustls::SignatureScheme;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+use crate::cluster::open_private;
 
 use super::rights::User;
 use super::world::State;
@@ -56,7 +57,7 @@ impl Signer {
             Ok(text) => KeyPair::from_pem(&text).map(Self::of).map_err(std::io::Error::other),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let made = Self::fresh()?;
-                let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+                let mut file = open_private(std::fs::OpenOptions::new().write(true).create_new(true), file)?;
                 file.write_all(made.key.serialize_pem().as_bytes())?;
                 file.sync_all()?;
                 Ok(made)

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use crate::cluster::open_private;
+
 /// Makes `dir` and what is missing above it, durably.
 pub(super) fn create_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
@@ -26,19 +28,12 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
 /// Replaces `path` by a file of `bytes`: readers see the old one or the new one, whole.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
-    let mut file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&fresh)?;
+    let mut file = open_private(OpenOptions::new().write(true).create(true).truncate(true), &fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     drop(file);
     fs::rename(&fresh, path)?;
     sync_dir(path.parent().unwrap_or(path))
-}
-
-/// A file that its owner alone may read.
-pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
 }
 
 /// Reads a whole file; None if it isn't there.

@@ -11,6 +11,7 @@ use age::secrecy::ExposeSecret as _;
 use age::x25519::{Identity, Recipient};
 use zeroize::Zeroize as _;
 
+use crate::cluster::open_private;
 use crate::resource::Diagnostic;
 
 use super::files;
@@ -164,7 +165,7 @@ fn create(path: &Path) -> Result<Identity, Diagnostic> {
 }
 
 fn write_identity(path: &Path, identity: &Identity) -> io::Result<()> {
-    let mut file = files::private(OpenOptions::new().write(true).create(true).truncate(true)).open(path)?;
+    let mut file = open_private(OpenOptions::new().write(true).create(true).truncate(true), path)?;
     let mut text = format!(
         "# spai encrypts its state and journals with this key. Keep a copy; don't commit it.\n# public key: {}\n",
         identity.to_public()
