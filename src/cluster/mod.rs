@@ -19,7 +19,7 @@ mod mask;
 mod ownership;
 mod page;
 mod private;
-mod protobuf;
+pub mod protobuf;
 mod read;
 mod rights;
 mod root;

@@ -6,6 +6,7 @@
 //! (`runtime.Unknown`, behind the bytes `k8s\0`).
 
 mod fields;
+mod wire;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use foldhash::fast::RandomState;
 
 use self::fields::{Field, Messages, Times, Type};
+pub use self::wire::{Fields, Wire};
 use crate::resource::{GroupVersionKind, Tape, TextPlace};
 use crate::schema::Minor;
 
@@ -23,6 +25,9 @@ pub(super) const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
 
 /// Protobuf, or JSON from who has none.
 pub(super) const ACCEPT: &str = "application/vnd.kubernetes.protobuf,application/json";
+
+/// What Kubernetes' envelope begins with.
+pub const MAGIC: &[u8] = b"k8s\0";
 
 /// Deeper is nothing real.
 const DEPTH: usize = 64;
@@ -68,7 +73,7 @@ pub(super) fn status(body: &[u8]) -> Option<String> {
 /// What is in the envelope.
 fn unwrapped(body: &[u8]) -> Option<&[u8]> {
     let mut raw: &[u8] = &[];
-    for field in Fields(body.strip_prefix(b"k8s\0")?) {
+    for field in Fields::of(body.strip_prefix(MAGIC)?) {
         match field? {
             (2, Wire::Bytes(bytes)) => raw = bytes,
             // What it is was asked for, and its encoding and type are empty where it is protobuf as it stands.
@@ -77,54 +82,6 @@ fn unwrapped(body: &[u8]) -> Option<&[u8]> {
         }
     }
     Some(raw)
-}
-
-/// A field's value, as it is on the wire.
-#[derive(Clone, Copy, Debug)]
-enum Wire<'b> {
-    Number(u64),
-    Bytes(&'b [u8]),
-}
-
-/// The fields of a message, by number; None where it is no message.
-#[derive(Clone, Copy)]
-struct Fields<'b>(&'b [u8]);
-
-#[allow(clippy::copy_iterator, reason = "a few words: who copies one means to begin again there")]
-impl<'b> Iterator for Fields<'b> {
-    type Item = Option<(usize, Wire<'b>)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        (!self.0.is_empty()).then(|| {
-            let tag = self.varint()?;
-            let value = match tag & 7 {
-                0 => Wire::Number(self.varint()?),
-                2 => {
-                    let length = usize::try_from(self.varint()?).ok()?;
-                    let (value, rest) = self.0.split_at_checked(length)?;
-                    self.0 = rest;
-                    Wire::Bytes(value)
-                }
-                // Kubernetes has no others.
-                _ => return None,
-            };
-            Some((usize::try_from(tag >> 3).ok()?, value))
-        })
-    }
-}
-
-impl Fields<'_> {
-    fn varint(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for (place, byte) in self.0.iter().enumerate().take(10) {
-            number |= u64::from(byte & 0x7f) << (7 * place);
-            if byte & 0x80 == 0 {
-                self.0 = self.0.get(place + 1..)?;
-                return Some(number);
-            }
-        }
-        None
-    }
 }
 
 /// What bytes are of.
@@ -159,7 +116,7 @@ impl<'b> Reader<'b> {
         let (mut metadata, mut items) = (None, 0);
         self.to.own("items");
         let start = self.to.open();
-        for field in Fields(list) {
+        for field in Fields::of(list) {
             match field? {
                 (1, Wire::Bytes(bytes)) if metadata.is_none() => metadata = Some(bytes),
                 (2, Wire::Bytes(bytes)) => {
@@ -189,9 +146,9 @@ impl<'b> Reader<'b> {
         let message = self.messages.get(of).filter(|_| self.depth <= DEPTH)?;
         // Where each field begins, by rank. Each is there once, its values one after the other.
         let (mut starts, mut present, mut last) = ([0; u64::BITS as usize], 0_u64, None);
-        let mut fields = Fields(bytes);
+        let mut fields = Fields::of(bytes);
         loop {
-            let start = bytes.len() - fields.0.len();
+            let start = bytes.len() - fields.left();
             let Some(next) = fields.next() else { break };
             let rank = message.field(next?.0)?.rank;
             if last == Some(rank) {
@@ -214,7 +171,7 @@ impl<'b> Reader<'b> {
                 self.to.text_of(field.name);
                 self.to.null();
             } else {
-                self.field(field, Fields(bytes.get(*starts.get(rank as usize)?..)?), count)?;
+                self.field(field, Fields::of(bytes.get(*starts.get(rank as usize)?..)?), count)?;
             }
         }
         self.depth -= 1;
@@ -260,7 +217,7 @@ impl<'b> Reader<'b> {
     fn entry(&mut self, field: &Field, entry: Wire<'b>) -> Option<()> {
         let Wire::Bytes(entry) = entry else { return None };
         let (mut name, mut value) = (&[][..], Wire::Bytes(&[]));
-        for part in Fields(entry) {
+        for part in Fields::of(entry) {
             match part? {
                 (1, Wire::Bytes(bytes)) => name = bytes,
                 (2, bytes) => value = bytes,
@@ -293,12 +250,12 @@ impl<'b> Reader<'b> {
                 let time = jiff::Timestamp::new(seconds, nanos).ok()?;
                 self.to.own(&format!("{time:.6}"));
             }
-            (Type::Quantity, Wire::Bytes(bytes)) => match Fields(bytes).next()?? {
+            (Type::Quantity, Wire::Bytes(bytes)) => match Fields::of(bytes).next()?? {
                 (1, Wire::Bytes(text)) => self.text(text)?,
                 _ => return None,
             },
             (Type::IntOrString, Wire::Bytes(bytes)) => self.int_or_string(bytes)?,
-            (Type::Json, Wire::Bytes(bytes)) => match Fields(bytes).next() {
+            (Type::Json, Wire::Bytes(bytes)) => match Fields::of(bytes).next() {
                 None => self.to.null(),
                 Some(raw) => match raw? {
                     (1, Wire::Bytes(json)) => self.json(json)?,
@@ -340,7 +297,7 @@ impl<'b> Reader<'b> {
     /// `{1: which, 2: number, 3: text}`.
     fn int_or_string(&mut self, bytes: &'b [u8]) -> Option<()> {
         let (mut is_text, mut number, mut text) = (false, 0, &[][..]);
-        for part in Fields(bytes) {
+        for part in Fields::of(bytes) {
             match part? {
                 (1, Wire::Number(which)) => is_text = which == 1,
                 (2, Wire::Number(value)) => number = value.cast_signed(),
@@ -372,7 +329,7 @@ impl<'b> Reader<'b> {
 /// `{1: seconds, 2: nanoseconds}`.
 fn time(bytes: &[u8]) -> Option<(i64, i32)> {
     let (mut seconds, mut nanos) = (0, 0);
-    for part in Fields(bytes) {
+    for part in Fields::of(bytes) {
         match part? {
             (1, Wire::Number(value)) => seconds = value.cast_signed(),
             (2, Wire::Number(value)) => nanos = i32::try_from(value).ok()?,

@@ -3,9 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::cluster::protobuf::{Fields, MAGIC, Wire};
+
 /// A review in Kubernetes' protobuf, as JSON.
 pub(super) fn review(bytes: &[u8]) -> Option<Value> {
-    let envelope = fields(bytes.strip_prefix(b"k8s\0")?)?;
+    let envelope = fields(bytes.strip_prefix(MAGIC)?)?;
     let type_meta = fields(find(&envelope, 1)?)?;
     let (api_version, kind) = (text(find(&type_meta, 1)?)?, text(find(&type_meta, 2)?)?);
     let object = fields(find(&envelope, 2)?)?;
@@ -23,15 +25,15 @@ pub(super) fn review(bytes: &[u8]) -> Option<Value> {
     Some(json!({"apiVersion": api_version, "kind": kind, "metadata": {}, "spec": spec}))
 }
 
-fn spec_fields<'b>(object: &[(u64, &'b [u8])]) -> Option<Vec<(u64, &'b [u8])>> {
+fn spec_fields<'b>(object: &[(usize, &'b [u8])]) -> Option<Vec<(usize, &'b [u8])>> {
     fields(find(object, 2)?)
 }
 
-fn access(spec: &[(u64, &[u8])]) -> Option<Value> {
-    const RESOURCE: [(u64, &str); 7] =
+fn access(spec: &[(usize, &[u8])]) -> Option<Value> {
+    const RESOURCE: [(usize, &str); 7] =
         [(1, "namespace"), (2, "verb"), (3, "group"), (4, "version"), (5, "resource"), (6, "subresource"), (7, "name")];
-    const PATH: [(u64, &str); 2] = [(1, "path"), (2, "verb")];
-    let read = |bytes: &[u8], names: &[(u64, &str)]| {
+    const PATH: [(usize, &str); 2] = [(1, "path"), (2, "verb")];
+    let read = |bytes: &[u8], names: &[(usize, &str)]| {
         let found = fields(bytes)?;
         let pairs = names.iter().filter_map(|(number, name)| Some(((*name).to_owned(), Value::from(text(find(&found, *number)?)?))));
         Some(Value::Object(pairs.collect::<Map<_, _>>()))
@@ -46,7 +48,7 @@ fn access(spec: &[(u64, &[u8])]) -> Option<Value> {
     Some(out)
 }
 
-fn find<'b>(fields: &[(u64, &'b [u8])], number: u64) -> Option<&'b [u8]> {
+fn find<'b>(fields: &[(usize, &'b [u8])], number: usize) -> Option<&'b [u8]> {
     fields.iter().rev().find(|(known, _)| *known == number).map(|(_, bytes)| *bytes)
 }
 
@@ -55,38 +57,14 @@ fn text(bytes: &[u8]) -> Option<&str> {
 }
 
 /// The fields of a message that have a length; numbers are passed over.
-fn fields(mut bytes: &[u8]) -> Option<Vec<(u64, &[u8])>> {
+fn fields(message: &[u8]) -> Option<Vec<(usize, &[u8])>> {
     let mut found = Vec::new();
-    while !bytes.is_empty() {
-        let tag = varint(&mut bytes)?;
-        match tag & 7 {
-            0 => {
-                varint(&mut bytes)?;
-            }
-            1 => bytes = bytes.get(8..)?,
-            5 => bytes = bytes.get(4..)?,
-            2 => {
-                let length = usize::try_from(varint(&mut bytes)?).ok()?;
-                found.push((tag >> 3, bytes.get(..length)?));
-                bytes = &bytes[length..];
-            }
-            _ => return None,
+    for field in Fields::of(message) {
+        if let (number, Wire::Bytes(bytes)) = field? {
+            found.push((number, bytes));
         }
     }
     Some(found)
-}
-
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
