@@ -138,6 +138,12 @@ pub(super) struct RawCause {
 }
 
 impl ClusterError {
+    /// A list whose reader is no more: what wasn't read is not absent.
+    pub fn list_broke_off(why: Option<&tokio::task::JoinError>) -> Self {
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        Self::Unavailable { message: format!("the list broke off{why}"), sent: false }
+    }
+
     /// The typed form of an answer that isn't a success.
     pub(super) fn from_answer(code: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let status = serde_json::from_slice::<Status>(body).unwrap_or_default();

@@ -85,7 +85,7 @@ impl Pages {
             }
             None if self.ended => Ok(None),
             // Whoever read it is no more: what wasn't read is not absent.
-            None => Err(ClusterError::Unavailable { message: "the list broke off".to_owned(), sent: false }),
+            None => Err(ClusterError::list_broke_off(None)),
         }
     }
 
@@ -133,8 +133,7 @@ impl Cluster {
             let (cluster, kind, selector) = (self.clone(), kind.clone(), selector.map(str::to_owned));
             async move {
                 let list = tokio::spawn(async move { cluster.list(&kind, selector.as_deref()).await });
-                list.await
-                    .unwrap_or_else(|error| Err(ClusterError::Unavailable { message: format!("the list broke off: {error}"), sent: false }))
+                list.await.unwrap_or_else(|error| Err(ClusterError::list_broke_off(Some(&error))))
             }
         };
         futures::stream::iter(kinds.iter().map(list).collect::<Vec<_>>()).buffered(parallel.max(1)).try_collect().await

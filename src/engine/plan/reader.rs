@@ -51,7 +51,7 @@ impl Reader<'_> {
                 let group_kind = kind.group_kind();
                 let of = group_kind.clone();
                 let list = tokio::spawn(async move { sifted(pages, &of, sieve).await });
-                let list = list.await.unwrap_or_else(|error| Err(broken_off(&error)));
+                let list = list.await.unwrap_or_else(|error| Err(ClusterError::list_broke_off(Some(&error))));
                 match list {
                     Ok(sifted) => Ok(Listed::Read(sifted)),
                     Err(ClusterError::Forbidden { message }) if is_guarded(&group_kind) => {
@@ -196,10 +196,6 @@ async fn sifted(mut pages: Pages, kind: &GroupKind, mut sieve: watch::Receiver<O
         all.add(sieve.sift(kind, page.items(), |item| page.object(item))?);
     }
     Ok(all)
-}
-
-fn broken_off(error: &tokio::task::JoinError) -> ClusterError {
-    ClusterError::Unavailable { message: format!("the list broke off: {error}"), sent: false }
 }
 
 /// One request for what is to be looked up.
