@@ -147,11 +147,7 @@ impl Session {
     /// # Errors
     /// Everything that is wrong with the stack; or the kubeconfig, or the state's key.
     pub async fn open(request: &Request) -> Result<Self, Diagnostics> {
-        let prepared = Prepared::read(request)?;
-        let cluster = place::cluster(request, &prepared.resolved, &state_dir(request, &prepared.resolved)).await;
-        // What is wrong with the stack comes first.
-        let compiled = prepared.compile()?;
-        Ok(Self::over(compiled, cluster?, request)?)
+        Self::open_and(request, |_, _| {}).await
     }
 
     /// The same for who plans at once and takes no lock: while the objects are made, the cluster's are on their way.
@@ -159,11 +155,20 @@ impl Session {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_to_plan(request: &Request) -> Result<Self, Diagnostics> {
+        let look_ahead = |cluster: &Cluster, resolved: &Resolved| {
+            cluster.look_ahead(resolved.identity.clone(), resolved.root_namespace.clone());
+        };
+        Self::open_and(request, look_ahead).await
+    }
+
+    /// The same, with something done as soon as there is a connection, before the objects are made.
+    async fn open_and(request: &Request, connected: impl FnOnce(&Cluster, &Resolved)) -> Result<Self, Diagnostics> {
         let prepared = Prepared::read(request)?;
         let cluster = place::cluster(request, &prepared.resolved, &state_dir(request, &prepared.resolved)).await;
         if let Ok(cluster) = &cluster {
-            cluster.look_ahead(prepared.resolved.identity.clone(), prepared.resolved.root_namespace.clone());
+            connected(cluster, &prepared.resolved);
         }
+        // What is wrong with the stack comes first.
         let compiled = prepared.compile()?;
         Ok(Self::over(compiled, cluster?, request)?)
     }
