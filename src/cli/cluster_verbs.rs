@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::cluster::open_private;
 use crate::embedded::Trouble;
 use crate::embedded::serve::Server;
 use crate::engine::embedded as engine;
 use crate::report;
 use crate::resource::Diagnostic;
 
-use super::args::Cluster;
+use super::args::{Cluster, Embedded};
 use super::interrupt::{interrupted, listen};
 use super::request::Context;
 use super::run::{ERROR, Ended, Problem};
@@ -20,20 +21,20 @@ use super::terminal::Terminal;
 /// `spai cluster …`.
 pub(super) async fn cluster(verb: Cluster, context: &Context, terminal: Terminal) -> Ended {
     match verb {
-        Cluster::Serve { folder, reading, state, port, kubeconfig_out, fault } => {
-            let mut request = context.offline(folder.path(), &reading)?;
-            request.state_dir = state;
-            let data = engine::folder(&request).map_err(|found| Problem::from(found).within(&request.stack_dir))?;
+        Cluster::Serve { of, port, kubeconfig_out, fault } => {
+            let data = data(of, context)?;
             let file = kubeconfig_out.unwrap_or_else(|| data.join("kubeconfig"));
             serve(&data, port, &file, fault, terminal).await
         }
-        Cluster::Reset { folder, reading, state, yes } => {
-            let mut request = context.offline(folder.path(), &reading)?;
-            request.state_dir = state;
-            let data = engine::folder(&request).map_err(|found| Problem::from(found).within(&request.stack_dir))?;
-            reset(&data, yes, terminal)
-        }
+        Cluster::Reset { of, yes } => reset(&data(of, context)?, yes, terminal),
     }
+}
+
+/// The folder of a cluster's data.
+fn data(of: Embedded, context: &Context) -> Result<PathBuf, Problem> {
+    let mut request = context.offline(of.folder.path(), &of.reading)?;
+    request.state_dir = of.state;
+    engine::folder(&request).map_err(|found| Problem::from(found).within(&request.stack_dir))
 }
 
 async fn serve(data: &Path, port: u16, file: &PathBuf, faults: Vec<Trouble>, terminal: Terminal) -> Ended {
@@ -65,15 +66,8 @@ async fn serve(data: &Path, port: u16, file: &PathBuf, faults: Vec<Trouble>, ter
 
 /// Writes a file that only its owner may read.
 fn write(file: &Path, text: &str) -> Result<(), Diagnostic> {
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).write(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(file).and_then(|mut out| {
-        #[cfg(unix)]
-        out.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-        out.write_all(text.as_bytes())
-    });
+    let opened = open_private(std::fs::OpenOptions::new().create(true).write(true).truncate(true), file);
+    let written = opened.and_then(|mut out| out.write_all(text.as_bytes()));
     written.map_err(|error| Diagnostic::error("embedded::kubeconfig", format!("{} can't be written: {error}", file.display())))
 }
 

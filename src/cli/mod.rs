@@ -3,6 +3,7 @@
 mod args;
 mod cluster_verbs;
 mod generate;
+mod groups;
 mod interrupt;
 mod plan_verbs;
 mod request;
