@@ -7,6 +7,7 @@
 #![allow(clippy::large_futures, reason = "tests have room")]
 
 mod cases;
+mod compare;
 mod custom;
 mod generate;
 mod model;
@@ -18,6 +19,7 @@ mod step;
 #[path = "../support/mod.rs"]
 mod support;
 mod traps;
+mod unseen;
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,16 +1,16 @@
 //! A write sent to the server, worked out by the function, and compared.
 
-use std::collections::BTreeSet;
-
 use http::Method;
 use serde_json::{Value, json};
-use spai::merge::{self, Converted, FieldSet, ManagedFields, Merged, Refused, Verdict, Writer};
-use spai::resource::{FieldPath, Object, Tape};
+use spai::merge::{self, Converted, FieldSet, Merged, Refused, Verdict, Writer};
+use spai::resource::{FieldPath, Tape};
 use spai::schema::{ListKind, MINORS, Shape, TypeRef};
 
 use crate::cases::Case;
+use crate::compare::{in_order, normal, same, same_managers, same_object, version};
 use crate::server::{Answer, Content, Server};
 use crate::step::{Step, Write, merge_patch};
+use crate::unseen::Unseen;
 
 /// One object's life.
 pub struct Subject<'s> {
@@ -26,102 +26,6 @@ pub struct Subject<'s> {
     pub predictions: usize,
     /// Those that were not what the server stored: where.
     pub missed: Vec<String>,
-}
-
-/// What is stored otherwise than answers show it: the next write is one, even if it changes nothing.
-#[derive(Clone, Debug, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any may be together")]
-pub struct Unseen {
-    /// Of a custom object, empty maps and lists of metadata: an apply stores them, no read has them.
-    empty_metadata: bool,
-    /// Of a custom object, where nulls are that no schema speaks of: an apply stores them, and a read hasn't all of them.
-    nulls: BTreeSet<String>,
-    /// A new PersistentVolumeClaim's phase: none is stored, and every read has the default.
-    no_phase: bool,
-    /// A field that only the stored version has: a write in another version loses it.
-    wider: bool,
-    /// Of a custom kind, the defaults of a struct that a scale has made: they aren't stored, and every read has them.
-    defaults: bool,
-    /// Of a built-in kind, who owns what, in the order of names as text: so a scale writes it, and nobody else.
-    as_text: bool,
-}
-
-impl Unseen {
-    /// After a create (no live object) or another write that the server stored as this.
-    fn after(case: &Case, of: TypeRef<'_>, live: Option<&Value>, stored: &Value, is_apply: bool) -> Self {
-        let holds_all = is_apply && case.template.is_none() && case.is_stored_so();
-        Self {
-            empty_metadata: holds_all && has_empty_metadata(stored),
-            nulls: if holds_all { nulls(of, stored) } else { BTreeSet::new() },
-            no_phase: case.kind == "PersistentVolumeClaim" && live.is_none(),
-            wider: case.is_stored_so() && !stored["spec"]["inner"]["extra"].is_null(),
-            defaults: false,
-            as_text: false,
-        }
-    }
-
-    /// After a scale that was written: what was worked out, and what a read has.
-    fn after_scale(case: &Case, of: TypeRef<'_>, live: &Value, worked_out: &Value, read: &Value) -> Self {
-        let is_custom = case.template.is_none();
-        Self {
-            defaults: is_custom && !merge::diff(of, &normal(worked_out), &normal(read)).is_empty(),
-            as_text: !is_custom && managers(read, false).iter().any(|(_, _, fields)| !fields.is_in_order_of_names()),
-            ..Self::after(case, of, Some(live), read, false)
-        }
-    }
-
-    /// Whether storing this would write, though nothing is to be written.
-    fn differs_from(&self, case: &Case, of: TypeRef<'_>, object: &Value) -> bool {
-        let empty_metadata = case.is_stored_so() && has_empty_metadata(object);
-        let nulls = if case.is_stored_so() { nulls(of, object) } else { BTreeSet::new() };
-        let loses_null = !self.nulls.is_subset(&nulls);
-        self.defaults
-            || self.as_text
-            || self.no_phase
-            || loses_null
-            || (self.empty_metadata && !empty_metadata)
-            || (self.wider && !case.is_stored_so())
-    }
-}
-
-/// An object's own metadata, or that of one within it.
-fn has_empty_metadata(object: &Value) -> bool {
-    let is_empty = |value: &Value| match value {
-        Value::Null => true,
-        Value::Object(map) => map.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
-    };
-    object.as_object().into_iter().flatten().any(|(name, value)| match value {
-        Value::Object(metadata) if name == "metadata" => metadata.values().any(is_empty),
-        below => has_empty_metadata(below),
-    })
-}
-
-/// Where an object's spec has nulls that its schema doesn't speak of. (Those that it does speak of are shown, or not stored.)
-fn nulls(of: TypeRef<'_>, object: &Value) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    if let (Some(of), Some(spec)) = (of.field("spec"), object.get("spec")) {
-        find_nulls(of, spec, String::new(), &mut found);
-    }
-    found
-}
-
-fn find_nulls(of: TypeRef<'_>, value: &Value, path: String, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Null if matches!(of.shape(), Shape::Any) => drop(found.insert(path)),
-        Value::Object(map) => {
-            for (name, value) in map {
-                find_nulls(of.field(name).unwrap_or(TypeRef::any()), value, format!("{path}/{name}"), found);
-            }
-        }
-        Value::Array(items) => {
-            for (index, value) in items.iter().enumerate() {
-                find_nulls(of.item().unwrap_or(TypeRef::any()), value, format!("{path}/{index}"), found);
-            }
-        }
-        _ => {}
-    }
 }
 
 /// How a step went.
@@ -568,92 +472,4 @@ fn restore_empty_lists(new: &mut Value, asked: &Value, of: Option<TypeRef<'_>>, 
         }
         _ => {}
     }
-}
-
-fn version(object: &Value) -> &Value {
-    &object["metadata"]["resourceVersion"]
-}
-
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<(), String> {
-    if ours == theirs { Ok(()) } else { Err(format!("{what}\n  ours:   {ours:?}\n  theirs: {theirs:?}")) }
-}
-
-fn same_object(of: TypeRef<'_>, ours: &Value, theirs: &Value) -> Result<(), String> {
-    let places = merge::diff(of, &normal(ours), &normal(theirs));
-    if places.is_empty() {
-        return Ok(());
-    }
-    let shown = |value: Option<Value>| value.map_or("nothing".to_owned(), |value| value.to_string());
-    let lines = places.into_iter().map(|place| format!("{}: {} ours, {} theirs", place.path, shown(place.before), shown(place.after)));
-    Err(format!("object\n  {}", lines.collect::<Vec<_>>().join("\n  ")))
-}
-
-/// An object without what differs from one write to the next.
-pub fn normal(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(metadata) = object["metadata"].as_object_mut() {
-        for name in ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"] {
-            metadata.remove(name);
-        }
-    }
-    // The time of its last phase.
-    if object["kind"] == "PersistentVolume"
-        && let Some(status) = object["status"].as_object_mut()
-    {
-        status.remove("lastPhaseTransitionTime");
-    }
-    if object["kind"] == "Service"
-        && let Some(spec) = object["spec"].as_object_mut()
-    {
-        spec.remove("clusterIP");
-        spec.remove("clusterIPs");
-    }
-    object
-}
-
-/// Who owns what, and whether it has a time where `timed` asks for that: comparable.
-fn managers(object: &Value, timed: bool) -> Vec<(String, bool, FieldSet)> {
-    let Ok(object) = Object::try_from(object.clone()) else { return Vec::new() };
-    let mut all: Vec<(String, bool, FieldSet)> = ManagedFields::of(&object)
-        .0
-        .into_iter()
-        .map(|entry| {
-            let name = format!("{} {:?} {} {:?}", entry.manager, entry.operation, entry.api_version, entry.subresource);
-            (name, timed && entry.time.is_some(), entry.fields)
-        })
-        .collect();
-    all.sort_by(|a, b| (&a.0, a.2.paths().len()).cmp(&(&b.0, b.2.paths().len())));
-    all
-}
-
-fn same_managers(ours: &Value, theirs: &Value, timed: bool) -> Result<(), String> {
-    let (ours, theirs) = (managers(ours, timed), managers(theirs, timed));
-    if ours == theirs {
-        return Ok(());
-    }
-    let shown = |all: &[(String, bool, FieldSet)], others: &[(String, bool, FieldSet)]| {
-        let lines: Vec<String> = all
-            .iter()
-            .filter(|entry| !others.contains(entry))
-            .map(|(name, time, fields)| {
-                let other = others.iter().find(|(other, ..)| other == name).map(|(_, _, fields)| fields.clone()).unwrap_or_default();
-                let more: Vec<String> = fields.difference(&other).paths().iter().map(ToString::to_string).collect();
-                format!("{name}, timed {time}, more: {more:?}")
-            })
-            .collect();
-        lines.join("\n    ")
-    };
-    Err(format!("managers\n  ours:   {}\n  theirs: {}", shown(&ours, &theirs), shown(&theirs, &ours)))
-}
-
-/// The server's entries are in the order in which we would write them.
-fn in_order(object: &Value) -> Result<(), String> {
-    let entries = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
-    let key = |entry: &Value| {
-        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-        [text("operation"), text("time"), text("manager"), text("apiVersion"), text("subresource")]
-    };
-    let mut sorted = entries.clone();
-    sorted.sort_by_key(key);
-    same("order", sorted.iter().map(key).collect::<Vec<_>>(), entries.iter().map(key).collect::<Vec<_>>())
 }

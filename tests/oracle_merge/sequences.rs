@@ -7,10 +7,11 @@ use futures::StreamExt as _;
 use crate::cases::{self, Case};
 use crate::custom;
 use crate::generate::{self, Random};
-use crate::model::{Subject, Unseen, Went};
+use crate::model::{Subject, Went};
 use crate::server::{NAMESPACES, Server};
 use crate::shrink;
 use crate::step::Step;
+use crate::unseen::Unseen;
 
 /// Sequences in a usual run.
 const USUAL: u64 = 2_000;

@@ -6,9 +6,10 @@ use spai::resource::Tape;
 
 use crate::cases::{self, Case};
 use crate::custom;
-use crate::model::{Subject, Unseen, Went};
+use crate::model::{Subject, Went};
 use crate::server::Server;
 use crate::step::{Step, Write};
+use crate::unseen::Unseen;
 
 /// What a trap is run with.
 pub type Outcome = Result<(), String>;
