@@ -419,3 +419,59 @@ async fn an_api_server_that_is_killed_in_the_middle_is_waited_for() {
     let handle = killer.lock().unwrap().take();
     handle.expect("it was killed").join().unwrap();
 }
+
+/// A custom kind whose list has keys, one of them with a default, and a name that tells nothing of it.
+async fn define_crossings(plane: &ControlPlane, cluster: &Cluster, group: &str) {
+    let text = json!({"type": "string"});
+    let lane = json!({"type": "object", "required": ["route"],
+        "properties": {"route": text, "mode": {"type": "string", "default": "fast"}, "limit": {"type": "integer"}}});
+    let lanes = json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["route", "mode"], "items": lane});
+    let tags = json!({"type": "array", "x-kubernetes-list-type": "set", "items": text});
+    let spec = json!({"type": "object", "properties": {"lanes": lanes, "tags": tags}});
+    let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}});
+    let name = format!("crossings.{group}");
+    let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name},
+        "spec": {"group": group, "scope": "Namespaced", "names": {"kind": "Crossing", "plural": "crossings"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}]}});
+    as_manager(cluster, &FieldManager("somebody".into()), &Object::try_from(definition).unwrap()).await;
+    plane.kubectl_out(&["wait", "--for=condition=Established", "--timeout=30s", "crd", &name]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_custom_kinds_lists_are_undone_by_its_type() {
+    let Some(plane) = support::control_plane() else { return };
+    let world = World { cluster: plane.cluster().await, namespace: plane.namespace("lanes"), folder: tempfile::tempdir().unwrap() };
+    let ns = &*world.namespace;
+    let group = format!("{ns}.example.dev");
+    define_crossings(&plane, &world.cluster, &group).await;
+    let crossing = |spec: Value| object(ns, &format!("{group}/v1"), "Crossing", "x", json!({"spec": spec}));
+    let ours = world.identity().field_manager();
+    as_manager(&world.cluster, &ours, &crossing(json!({"lanes": [{"route": "a", "limit": 1}, {"route": "b"}], "tags": ["old"]}))).await;
+    let wanted = crossing(json!({"lanes": [{"route": "a", "limit": 2}], "tags": ["new"]}));
+    let next = config_map(ns, "next", json!({"a": "1"}));
+    let plan = vec![
+        world.change(Action::Update, 0, &wanted, vec![Write::Apply { object: wanted.clone(), force: false, creates: false }]).await,
+        world.change(Action::Create, 1, &next, vec![Write::Apply { object: next.clone(), force: false, creates: true }]).await,
+    ];
+    let (sender, died) = tokio::sync::oneshot::channel();
+    let strike = InTheMiddle(Mutex::new(Some(move || sender.send(()).unwrap())));
+    let run = world.begin(plan, &strike);
+    tokio::select! {
+        _ = run.forward() => panic!("it was to be killed"),
+        () = async { died.await.unwrap(); } => {}
+    }
+    drop(run);
+    // Somebody else uses the same lists meanwhile.
+    let theirs = only(&wanted, json!({"spec": {"lanes": [{"route": "c"}], "tags": ["theirs"]}}));
+    as_manager(&world.cluster, &FieldManager("human".into()), &theirs).await;
+    let outcome = world.go_on(false).await;
+    assert_eq!(outcome.ending, Ending::RolledBack, "{outcome:#?}");
+    let spec = world.cluster.get(&wanted.key()).await.unwrap().unwrap().value()["spec"].clone();
+    let lane = |route: &str| json!({"route": route, "mode": "fast"});
+    let mut first = lane("a");
+    first["limit"] = 1.into();
+    let mut routes: Vec<Value> = spec["lanes"].as_array().unwrap().clone();
+    routes.sort_by_key(|lane| lane["route"].to_string());
+    assert_eq!((routes, &spec["tags"]), (vec![first, lane("b"), lane("c")], &json!(["theirs", "old"])));
+    plane.kubectl_out(&["delete", "crd", &format!("crossings.{group}")]);
+}
