@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use self::reader::{Listed, Reader};
 use crate::cluster::{Kinds, inventory};
 use crate::graph::ResourceGraph;
-use crate::plan::{self, Asking, Known, Plan, PlanInput, Planner, Rights, Target};
+use crate::plan::{self, Asking, Known, OpenNamespaces, Plan, PlanInput, Planner, Rights, Target};
 use crate::resource::{Desired, Diagnostic, Diagnostics, GroupVersionKind, PriorSet, Severity};
 use crate::state::{Binding, Holder, Lock, Outline, StateStore as _, agree};
 
@@ -124,6 +124,8 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
         }
     }
     reader.fill(&mut planner).await?;
+    let parallel = request.parallel_reads();
+    let mut ahead = None;
     loop {
         let questions = planner.questions();
         if questions.is_empty() {
@@ -133,15 +135,25 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
         if questions.iter().any(|question| known.has(&question.key)) {
             tokio::task::spawn_blocking(known.ahead());
         }
-        planner.answers(reader.answers(questions).await?);
+        // Where something may change is known before it is known what: the server is busy anyway.
+        let open = if ahead.is_none() { planner.open_namespaces() } else { OpenNamespaces::default() };
+        let (answers, limits, rules) = tokio::join!(
+            reader.answers(questions),
+            Box::pin(limits::read(cluster, &kinds, open.bound.clone(), parallel)),
+            rights::rules(cluster, open.changing, parallel)
+        );
+        ahead.get_or_insert((open.bound, limits?, rules));
+        planner.answers(answers?);
     }
     // Two questions that know nothing of each other.
     let needed = if request.asking == Asking::Nothing { Rights::default() } else { planner.rights_needed() };
-    let parallel = request.parallel_reads();
-    let (limits, missing) = tokio::join!(
-        Box::pin(limits::read(cluster, &kinds, planner.bound_namespaces(), parallel)),
-        rights::missing(cluster, needed, parallel)
-    );
+    let (read, limits, rules) = ahead.unwrap_or_default();
+    let bound = planner.bound_namespaces();
+    let limits = async {
+        // A namespace that turned out to be bound after all: then they are read anew.
+        if bound.is_subset(&read) { Ok(limits.of(&bound)) } else { Box::pin(limits::read(cluster, &kinds, bound, parallel)).await }
+    };
+    let (limits, missing) = tokio::join!(Box::pin(limits), rights::missing(cluster, needed, &rules, parallel));
     planner.limits(limits?);
     planner.missing_rights(missing);
     let plan = planner.finish();

@@ -5,15 +5,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt as _;
 
-use crate::admission::rbac::Action;
+use crate::admission::rbac::{Action, Rules};
 use crate::cluster::Cluster;
 use crate::plan::Rights;
 
+/// What may be done in namespaces, as far as the server says so.
+pub(super) type RulesByNamespace = BTreeMap<String, Option<Rules>>;
+
+/// What may be done in these namespaces.
+pub(super) async fn rules(cluster: &Cluster, namespaces: BTreeSet<String>, parallel: usize) -> RulesByNamespace {
+    let rules = |namespace: String| async move {
+        let rules = rules_in(cluster, &namespace).await;
+        (namespace, rules)
+    };
+    futures::stream::iter(namespaces.into_iter().map(rules)).buffered(parallel.max(1)).collect().await
+}
+
 /// What is missing of what is needed. A server that can't say so is taken to allow it: it will say so when asked to do it.
-pub(super) async fn missing(cluster: &Cluster, needed: Rights, parallel: usize) -> Rights {
+/// `known`: what was asked already.
+pub(super) async fn missing(cluster: &Cluster, needed: Rights, known: &RulesByNamespace, parallel: usize) -> Rights {
     let missing = |(namespace, actions): (Option<String>, BTreeSet<Action>)| async move {
         let missing = match &namespace {
-            Some(name) => in_namespace(cluster, name, actions).await,
+            Some(name) => match known.get(name) {
+                Some(rules) => missing_of(rules.as_ref(), &actions),
+                None => missing_of(rules_in(cluster, name).await.as_ref(), &actions),
+            },
             None => in_cluster(cluster, actions).await,
         };
         (namespace, missing)
@@ -22,14 +38,13 @@ pub(super) async fn missing(cluster: &Cluster, needed: Rights, parallel: usize) 
     found.into_iter().filter(|(_, actions)| !actions.is_empty()).collect()
 }
 
-async fn in_namespace(cluster: &Cluster, namespace: &str, actions: BTreeSet<Action>) -> BTreeSet<Action> {
-    match cluster.rights_in(namespace).await {
-        Ok(rules) => rules.missing(&actions).into_iter().cloned().collect(),
-        Err(error) => {
-            tracing::debug!("what may be done in {namespace} is not known: {error}");
-            BTreeSet::new()
-        }
-    }
+async fn rules_in(cluster: &Cluster, namespace: &str) -> Option<Rules> {
+    let rules = cluster.rights_in(namespace).await;
+    rules.inspect_err(|error| tracing::debug!("what may be done in {namespace} is not known: {error}")).ok()
+}
+
+fn missing_of(rules: Option<&Rules>, actions: &BTreeSet<Action>) -> BTreeSet<Action> {
+    rules.map(|rules| rules.missing(actions).into_iter().cloned().collect()).unwrap_or_default()
 }
 
 /// First whether it is allowed whatever the object's name; only then one by one.

@@ -41,7 +41,7 @@ mod wanted;
 pub use change::{Action, Cause, Change, Conflict, Decided, Doubt, FieldChange, Propagation, Shown, Write};
 pub use filter::Filter;
 pub use known::Known;
-pub use limits::Limits;
+pub use limits::{Limits, OpenNamespaces};
 pub use model::{Asking, Consent, ConsentKind, Plan, Summary, Target};
 pub use planner::{Lookup, PlanInput, Planner, listed};
 pub use question::{Answer, Ask, Question};

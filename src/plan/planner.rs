@@ -14,7 +14,7 @@ use super::case::{Case, Decision, Surroundings};
 use super::removal::{self, Removal};
 use super::rights::Needs;
 use super::wanted::{self, One, Settled, Wanted};
-use super::{Answer, Ask, Asking, Filter, Known, Limits, Mutators, Plan, Question, Rights, Sieve, Sifted, Target, Types};
+use super::{Answer, Ask, Asking, Filter, Known, Limits, Mutators, OpenNamespaces, Plan, Question, Rights, Sieve, Sifted, Target, Types};
 
 /// So few cases aren't worth a thread.
 const FEW: usize = 64;
@@ -317,6 +317,11 @@ impl<'a> Planner<'a> {
                 answered.0.answer(answer, around);
             }
         });
+    }
+
+    /// While the server is asked: where something may change.
+    pub fn open_namespaces(&self) -> OpenNamespaces {
+        OpenNamespaces::of(&self.cases, &self.absent)
     }
 
     /// Once all is answered: the namespaces whose quotas and limit ranges it must know.

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::admission::Classes;
 use crate::admission::quota::Quota;
-use crate::resource::{Diagnostic, Diagnostics, FieldPath, GroupKind, Object, ObjectKey};
+use crate::resource::{Diagnostic, Diagnostics, FieldPath, GroupKind, Object, ObjectKey, pod_template_path};
 
 use super::case::{Case, Decision};
 use super::{Action, Change};
@@ -38,6 +38,55 @@ pub struct Limits {
     pub unread: BTreeMap<String, String>,
 }
 
+impl Limits {
+    /// What of it binds these namespaces.
+    #[must_use]
+    pub fn of(mut self, namespaces: &BTreeSet<String>) -> Self {
+        if namespaces.is_empty() {
+            return Self::default();
+        }
+        for objects in [&mut self.quotas, &mut self.ranges] {
+            objects.retain(|object| object.namespace().is_some_and(|namespace| namespaces.contains(namespace)));
+        }
+        self.unread.retain(|namespace, _| namespaces.contains(namespace));
+        self
+    }
+}
+
+/// Where something may change that isn't decided yet.
+#[derive(Clone, Debug, Default)]
+pub struct OpenNamespaces {
+    /// The namespaces of all of it.
+    pub changing: BTreeSet<String>,
+    /// Those whose quotas and limit ranges may matter to it.
+    pub bound: BTreeSet<String>,
+}
+
+impl OpenNamespaces {
+    /// Of the cases that the server is asked about.
+    pub(super) fn of(cases: &[Case<'_>], absent: &BTreeSet<ObjectKey>) -> Self {
+        let mut open = Self::default();
+        let mut creates: BTreeSet<&str> = BTreeSet::new();
+        for case in cases.iter().filter(|case| matches!(case.decision, Decision::Open)) {
+            let Some(namespace) = case.key.namespace.as_deref() else { continue };
+            if absent.contains(&super::planner::namespace_key(namespace)) {
+                continue;
+            }
+            open.changing.insert(namespace.to_owned());
+            let again = case.live.is_none() && !creates.insert(namespace);
+            if again || is_charged(&case.key) || pod_template_path(&case.key.group, &case.key.kind).is_some() {
+                open.bound.insert(namespace.to_owned());
+            }
+        }
+        open
+    }
+}
+
+/// Whether quotas count the object itself, whatever is in it.
+fn is_charged(key: &ObjectKey) -> bool {
+    matches!((key.group.as_str(), key.kind.as_str()), ("", "Service" | "PersistentVolumeClaim" | "ResourceQuota"))
+}
+
 /// The namespaces whose quotas and limit ranges matter to the plan: pods, claims or services change in them, or several
 /// objects come.
 pub(super) fn namespaces(cases: &[Case<'_>], absent: &BTreeSet<ObjectKey>) -> BTreeSet<String> {
@@ -50,9 +99,7 @@ pub(super) fn namespaces(cases: &[Case<'_>], absent: &BTreeSet<ObjectKey>) -> BT
         }
         let count = creates.entry(namespace).or_default();
         *count += usize::from(change.action == Action::Create);
-        let charged =
-            matches!((case.key.group.as_str(), case.key.kind.as_str()), ("", "Service" | "PersistentVolumeClaim" | "ResourceQuota"));
-        if charged || brings_pods(change) || *count > 1 {
+        if is_charged(&case.key) || brings_pods(change) || *count > 1 {
             found.insert(namespace.to_owned());
         }
     }
