@@ -205,6 +205,24 @@ fn what_would_stay_is_told_as_it_stands() {
     assert_eq!((again.is_unchanged(), again.object.to_string()), (true, live.to_string()));
 }
 
+#[test]
+fn what_is_empty_and_holds_something_is_not_told_to_be_unchanged() {
+    let spec = |spec: Value| json!({"apiVersion": "example.dev/v1", "kind": "Law", "metadata": {"name": "x"}, "spec": spec});
+    let by = |live: Option<&Value>, manager: &str, wanted: Value| applied(live, &spec(wanted), manager, false).unwrap();
+    for (empty, other) in
+        [(json!({}), json!({"set": []})), (json!({"map": {}}), json!({"map": {"a": "x"}})), (json!({"set": []}), json!({"set": ["x"]}))]
+    {
+        let first = by(None, "carol", empty.clone()).object;
+        let live = by(Some(&first), "bob", other).object;
+        let verdict = told(&live, &spec(empty.clone()), &[], "carol", of());
+        assert_ne!(verdict, Verdict::Unchanged, "{empty}");
+    }
+    // So the first of these, which takes the other's empty set with it.
+    let first = by(None, "carol", json!({})).object;
+    let live = by(Some(&first), "bob", json!({"set": []})).object;
+    assert!(!by(Some(&live), "carol", json!({})).is_unchanged());
+}
+
 proptest! {
     #[test]
     fn applying_twice_is_applying_once(live in live(), spec in spec(ALL)) {

@@ -339,7 +339,9 @@ impl Subject<'_> {
         let of = self.server.type_of(&self.case.gvk());
         with_empty_lists(&mut new, &asked, of);
         self.with_generation(&mut new, &asked, live.as_ref().filter(|_| matches!(write, Write::Strategic(_))));
-        self.with_references(&mut new, &asked);
+        // Where there are owners, a strategic merge finds them by their key, and makes one of doubled ones itself.
+        let are_found = matches!(write, Write::Strategic(_)) && live.as_ref().is_some_and(|live| owners(live) > 0);
+        self.with_references(&mut new, &asked, !are_found);
         let metadata = new["metadata"].as_object_mut().unwrap();
         metadata.remove("managedFields");
         if let Some(managers) = managers {
@@ -383,9 +385,8 @@ impl Subject<'_> {
     }
 
     /// Of a ServiceAccount's references to secrets only the names are kept, and of doubled owners only one, after that.
-    fn with_references(&self, new: &mut Value, asked: &Value) {
-        let owners = |object: &Value| object["metadata"]["ownerReferences"].as_array().map_or(0, Vec::len);
-        if owners(asked) > owners(new) && owners(new) > 0 {
+    fn with_references(&self, new: &mut Value, asked: &Value, may_double: bool) {
+        if may_double && owners(asked) > owners(new) && owners(new) > 0 {
             new["metadata"]["ownerReferences"] = asked["metadata"]["ownerReferences"].clone();
         }
         if self.case.kind == "ServiceAccount"
@@ -472,4 +473,9 @@ fn restore_empty_lists(new: &mut Value, asked: &Value, of: Option<TypeRef<'_>>, 
         }
         _ => {}
     }
+}
+
+/// How many owners an object says that it has.
+fn owners(object: &Value) -> usize {
+    object["metadata"]["ownerReferences"].as_array().map_or(0, Vec::len)
 }

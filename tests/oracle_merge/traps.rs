@@ -182,6 +182,26 @@ pub async fn run(server: &Server, trap: &str) -> Outcome {
             object.apply("alice", json!({"spec": {"map": {"a": "1"}, "count": 1}})).await?;
             is(object.apply("alice", json!({"spec": {"map": {}, "count": 1}})).await?, Went::Null)
         }
+        "an_empty_map_takes_what_is_empty_in_it" => {
+            let mut object = object("Shape");
+            object.apply("carol", json!({"spec": {}})).await?;
+            object.apply("bob", json!({"spec": {"set": []}})).await?;
+            is(matches!(object.verdict("carol", &json!({"spec": {}})), Verdict::Unknown(_)), true)?;
+            is(object.apply("carol", json!({"spec": {}})).await?, Went::Applied)
+        }
+        "a_zero_that_is_always_written_is_nobodys_on_creation" => {
+            let mut object = object("PriorityClass");
+            object.write("bob", Write::Put { changes: json!({}), with_managers: true }).await?;
+            is(object.live()["value"].clone(), json!(0))?;
+            is(object.owned("bob").get("f:value").cloned(), None)
+        }
+        "doubled_owners_are_found_by_a_strategic_merge" => {
+            let mut object = object("ConfigMap");
+            let owner = json!({"apiVersion": "v1", "kind": "X", "name": "a", "uid": "u1"});
+            object.apply("alice", json!({"metadata": {"ownerReferences": [owner]}})).await?;
+            object.write("bob", Write::Strategic(json!({"metadata": {"ownerReferences": [owner, owner]}}))).await?;
+            is(object.owned("bob"), Value::Null)
+        }
         "numbers_count_by_what_they_are_worth" => {
             let mut object = object("Shape");
             object.apply("alice", json!({"spec": {"ratio": 1.0, "size": 80}})).await?;
@@ -304,6 +324,9 @@ pub const ALL: &[&str] = &[
     "empty_values_that_mean_something_stay",
     "null_is_dropped_kept_or_defaulted",
     "what_loses_all_is_null_and_refused_by_custom_kinds",
+    "an_empty_map_takes_what_is_empty_in_it",
+    "a_zero_that_is_always_written_is_nobodys_on_creation",
+    "doubled_owners_are_found_by_a_strategic_merge",
     "numbers_count_by_what_they_are_worth",
     "a_number_is_no_text",
     "an_item_that_is_there_twice",

@@ -56,7 +56,8 @@ pub enum Rule {
     SameItems,
     /// Everything in the configuration is in the schema, and of its type.
     InSchema,
-    /// The configuration has no null, and nothing empty that isn't there: what becomes of that is the server's decision.
+    /// The configuration has no null, and nothing empty that isn't there, or isn't empty there: what becomes of that is the server's
+    /// decision.
     NotEmpty,
     /// It is of a size that real objects have.
     Size,

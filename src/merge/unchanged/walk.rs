@@ -97,6 +97,8 @@ impl<'s> Walk<'s> {
             (Shape::Map { atomic: false, .. } | Shape::Any, TreeShape::Map(map)) => {
                 let empty = map.clone().all(|(name, _)| is_left_out(without, name));
                 let live = match live.map(Tree::shape) {
+                    // Who owns an empty map takes with it what nobody owns in it.
+                    Some(TreeShape::Map(live)) if empty && live.len() > 0 => return Err(Rule::NotEmpty.into()),
                     Some(TreeShape::Map(live)) => live,
                     _ if empty => return Err(Rule::NotEmpty.into()),
                     _ => return Err(Rule::SameValue.into()),
@@ -192,7 +194,8 @@ impl<'s> Walk<'s> {
         node: Option<Entries<'_>>,
     ) -> Result<usize, Stop> {
         if wanted.len() == 0 {
-            return Ok(0);
+            // As of a map.
+            return if live.len() == 0 { Ok(0) } else { Err(Rule::NotEmpty.into()) };
         }
         let all = node.ok_or(Rule::Owned)?;
         let mut nodes = Finder::new(all);
