@@ -217,10 +217,6 @@ fn what_is_empty_and_holds_something_is_not_told_to_be_unchanged() {
         let verdict = told(&live, &spec(empty.clone()), &[], "carol", of());
         assert_ne!(verdict, Verdict::Unchanged, "{empty}");
     }
-    // So the first of these, which takes the other's empty set with it.
-    let first = by(None, "carol", json!({})).object;
-    let live = by(Some(&first), "bob", json!({"set": []})).object;
-    assert!(!by(Some(&live), "carol", json!({})).is_unchanged());
 }
 
 proptest! {

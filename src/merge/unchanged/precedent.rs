@@ -1,8 +1,8 @@
 //! What was found of one object holds for the next that is like it. A platform has thousands of objects made after few patterns: two of
 //! them differ in their namespace, in labels, in what the server numbers and dates. So where an object was found unchanged, it is kept
 //! which texts of it were held against which texts of its configuration, and what nobody looked at. Another one is unchanged too if it
-//! and its configuration have the form of these, and differ from them in such texts alone, to the same texts. That takes one run over the nodes of both, and no
-//! look at types, at who owns what, or for any name.
+//! and its configuration have the form of these, and differ from them in such texts alone, to the same texts. That takes one run over
+//! the nodes of both, and no look at types, at who owns what, or for any name.
 //!
 //! The law: the verdict is the one that the walk would come to.
 
