@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Number, Value};
 
 use super::tape::{Common, Node, narrow};
-use super::{Tape, Tree};
+use super::{Tape, Tree, TreeShape};
 
 /// What values have in common that are made after one.
 pub(super) struct Mould {
@@ -47,30 +47,20 @@ impl Mould {
                 empty(place);
             }
         }
-        let Tape { mut nodes, numbers, text, .. } = Tape::from(&value);
+        let tape = Tape::from(&value);
+        let slots: Vec<usize> = paths.iter().flat_map(|path| texts_at(tape.tree(), path)).collect();
+        let Tape { mut nodes, numbers, text, .. } = tape;
         for node in &mut nodes {
             if let Node::Own(start, length) = *node {
                 *node = Node::Text(start, length);
             }
         }
-        let mut mould = Self { nodes, numbers, text, slots: Vec::new(), value, paths, more: Mutex::default() };
-        mould.slots = mould.paths.iter().flat_map(|path| mould.texts_at(path)).collect();
-        for (which, place) in mould.slots.iter().enumerate() {
-            if let Some(node) = mould.nodes.get_mut(*place) {
+        for (which, place) in slots.iter().enumerate() {
+            if let Some(node) = nodes.get_mut(*place) {
                 *node = Node::Slot(narrow(which));
             }
         }
-        mould
-    }
-
-    /// Where the nodes of a text are, or of those of a map.
-    fn texts_at(&self, path: &[String]) -> Vec<usize> {
-        let tape = Tape { nodes: self.nodes.clone(), text: String::new(), ..Tape::default() };
-        let whole = tape.tree_of(&self.text);
-        let names: Vec<&str> = path.iter().map(String::as_str).collect();
-        let Some(found) = whole.at(&names) else { return Vec::new() };
-        let texts = found.map().map(|(_, value)| value).chain([found]).filter(|value| value.text().is_some());
-        texts.filter_map(|text| whole.position_of(text.place())).collect()
+        Self { nodes, numbers, text, slots, value, paths, more: Mutex::default() }
     }
 
     /// The mould of values that have this text too.
@@ -91,6 +81,13 @@ impl Mould {
         more.push(Arc::clone(&made));
         Some(made)
     }
+}
+
+/// Which nodes of a value are the text at a path, or those of the map there.
+fn texts_at(whole: Tree<'_>, path: &[String]) -> Vec<usize> {
+    let Some(found) = path.iter().try_fold(whole, |tree, name| tree.get(name)) else { return Vec::new() };
+    let texts = found.map().map(|(_, value)| value).chain([found]).filter(|value| value.text().is_some());
+    texts.filter_map(|text| whole.position_of(text.place())).collect()
 }
 
 /// Empties a text, or those of a map.
@@ -114,9 +111,11 @@ impl Tape {
 
     /// The same with other values at some places that aren't within lists, as far as something is there.
     pub(super) fn with(&self, others: &[(&[&str], &Value)]) -> Self {
-        let mut made = self.clone();
-        if self.made().is_some() && others.iter().all(|(path, value)| made.fill(path, value)) {
-            return made.packed();
+        if self.made().is_some() {
+            let mut made = self.clone();
+            if others.iter().all(|(path, value)| made.fill(path, value)) {
+                return made.packed();
+            }
         }
         let mut whole = self.tree().to_value();
         for (path, value) in others {
@@ -164,10 +163,10 @@ impl Tape {
             Some(Node::Slot(which)) => Some(*which as usize),
             _ => None,
         };
-        let texts: Vec<(usize, &str)> = match value {
-            Value::String(text) => slot(place).map(|which| (which, text.as_str())).into_iter().collect(),
-            Value::Object(map) if place.map().map(|(name, _)| name).eq(map.keys()) => {
-                place.map().zip(map.values()).filter_map(|((_, place), value)| Some((slot(place)?, value.as_str()?))).collect()
+        let texts: Vec<(usize, &str)> = match (place.shape(), value) {
+            (_, Value::String(text)) => slot(place).map(|which| (which, text.as_str())).into_iter().collect(),
+            (TreeShape::Map(entries), Value::Object(map)) if entries.map(|(name, _)| name).eq(map.keys()) => {
+                entries.zip(map.values()).filter_map(|((_, place), value)| Some((slot(place)?, value.as_str()?))).collect()
             }
             _ => return false,
         };
@@ -230,6 +229,9 @@ mod tests {
             wanted["metadata"]["labels"] = labels;
             assert_eq!((made.tree().to_value(), made.made().is_some()), (wanted, false));
         }
+        // Nothing in a map is no text, and no null.
+        let nothing = json!({});
+        assert_eq!(mould.with(&[(NAMESPACE, &nothing)]).tree().at(NAMESPACE).map(Tree::to_value), Some(json!({})));
         let name = json!("b");
         assert_eq!(mould.with(&[(&["metadata", "name"], &name)]).tree().at(&["metadata", "name"]).and_then(Tree::text), Some("b"));
     }
