@@ -33,6 +33,33 @@ pub(super) fn wanted(object: &Object, live: Option<&Object>) -> u64 {
     }
 }
 
+/// Whether there are pods of it that are about to go, or may be: those of a roll-out under way, of a smaller scale, of
+/// what its controller has not seen yet. Quotas count them until they have gone.
+pub(super) fn moves(live: &Object) -> bool {
+    let (spec, status) = (&live.value()["spec"], &live.value()["status"]);
+    let count = |field: &str| status[field].as_u64().unwrap_or(0);
+    if live.value()["metadata"]["deletionTimestamp"].is_string() {
+        return true;
+    }
+    let generation = live.value()["metadata"]["generation"].as_i64();
+    let unseen = status["observedGeneration"].as_i64().is_some_and(|seen| generation.is_some_and(|now| seen < now));
+    match live.kind() {
+        "Deployment" if spec["paused"] == true => false,
+        "Deployment" => unseen || count("terminatingReplicas") > 0 || count("replicas") > wanted(live, None) || exchanges(status),
+        "DaemonSet" => unseen || count("updatedNumberScheduled") < count("desiredNumberScheduled"),
+        "ReplicaSet" | "ReplicationController" | "StatefulSet" => {
+            unseen || count("terminatingReplicas") > 0 || count("replicas") > wanted(live, None)
+        }
+        "Job" => count("terminating") > 0,
+        _ => false,
+    }
+}
+
+/// Whether some of a Deployment's pods are of an older template.
+fn exchanges(status: &Value) -> bool {
+    status["replicas"].as_u64().is_some_and(|all| status["updatedReplicas"].as_u64().unwrap_or(0) < all)
+}
+
 /// Whether its pods end by themselves, and are waited for.
 pub(super) fn ends(object: &Object) -> bool {
     object.kind() == "Job"

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::admission::quota::{Counted, Quota, usage};
 use crate::admission::{Amounts, pod_of};
-use crate::resource::{Diagnostic, Diagnostics, FieldPath, Object, ObjectKey};
+use crate::resource::{Diagnostic, Diagnostics, FieldPath, Object, ObjectKey, Severity};
 
 use super::pods::{after, claims, complete};
 use super::{Here, changes_template, copies};
@@ -17,7 +17,66 @@ pub(super) fn check(here: &Here<'_>, refused: &BTreeSet<&ObjectKey>, findings: &
     if here.quotas.is_empty() && !here.changes.iter().any(|change| is_quota(&change.key)) {
         return;
     }
-    let mut ledger = Ledger::open(here);
+    let mut found = tally(here, refused, Moment::Now);
+    let moving: Vec<&Object> = live(here).filter(|object| copies::moves(object)).collect();
+    if let Some(first) = moving.first()
+        && found.iter().any(Finding::is_error)
+    {
+        let lasting = tally(here, refused, Moment::AtRest);
+        for finding in found.iter_mut().filter(|finding| finding.is_error()) {
+            if !lasting.iter().any(|other| other.is_error() && other.is_of(finding)) {
+                finding.passes(first, moving.len() - 1);
+            }
+        }
+    }
+    findings.0.extend(found.into_iter().map(|finding| finding.diagnostic));
+}
+
+/// At which moment the plan begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// With the pods there are, and what the server says is used.
+    Now,
+    /// When what moves has come to rest: no pods but those that are asked for. What others use isn't known then, so
+    /// there is at least this much.
+    AtRest,
+}
+
+/// What doesn't fit, and of which object that is said.
+struct Finding {
+    about: Option<ObjectKey>,
+    diagnostic: Diagnostic,
+}
+
+impl Finding {
+    fn of(change: &Change, diagnostic: Diagnostic) -> Self {
+        Self { about: Some(change.key.clone()), diagnostic }
+    }
+
+    fn is_error(&self) -> bool {
+        self.diagnostic.severity == Severity::Error
+    }
+
+    fn is_of(&self, other: &Self) -> bool {
+        self.about == other.about && self.diagnostic.code == other.diagnostic.code
+    }
+
+    /// It holds as long as there are pods that are about to go: of this one, and of so many more.
+    fn passes(&mut self, moving: &Object, more: usize) {
+        let whose = if more == 0 { moving.key().to_string() } else { format!("{} and {more} more", moving.key()) };
+        self.diagnostic.severity = Severity::Warning;
+        let passing = format!("{}; {whose} changes just now, and pods of it that are about to go still count", self.diagnostic.message);
+        self.diagnostic.message = passing;
+        self.diagnostic.help = Some("there is room once it has come to rest: an apply waits for that".to_owned());
+    }
+}
+
+fn live<'h>(here: &'h Here<'_>) -> impl Iterator<Item = &'h Object> {
+    here.changes.iter().filter_map(|change| change.live.as_ref()).chain(here.standing.iter().copied())
+}
+
+fn tally(here: &Here<'_>, refused: &BTreeSet<&ObjectKey>, moment: Moment) -> Vec<Finding> {
+    let mut ledger = Ledger::open(here, moment);
     let mut steps: Vec<&Change> = here.changes.iter().copied().filter(|change| !refused.contains(&change.key)).collect();
     // In a wave: what makes room first. Controllers try again until there is some.
     steps.sort_by_cached_key(|change| (change.wave, rank(here, change), change.key.clone()));
@@ -27,13 +86,13 @@ pub(super) fn check(here: &Here<'_>, refused: &BTreeSet<&ObjectKey>, findings: &
             wave = change.wave;
             ledger.end_wave();
         }
-        if is_quota(&change.key) {
+        if change.key.kind == "ResourceQuota" && change.key.group.is_empty() {
             ledger.change_quota(change);
         }
-        ledger.carry_out(change, findings);
+        ledger.carry_out(change);
     }
     ledger.end_wave();
-    ledger.close(findings);
+    ledger.close()
 }
 
 fn rank(here: &Here<'_>, change: &Change) -> u8 {
@@ -111,6 +170,7 @@ struct Account<'p> {
 
 struct Ledger<'h, 'p> {
     here: &'h Here<'p>,
+    findings: Vec<Finding>,
     accounts: BTreeMap<String, Account<'p>>,
     present: BTreeMap<ObjectKey, Use>,
     /// What runs in this wave and is over with it.
@@ -118,17 +178,29 @@ struct Ledger<'h, 'p> {
 }
 
 impl<'h, 'p> Ledger<'h, 'p> {
-    fn open(here: &'h Here<'p>) -> Self {
-        let mut ledger = Self { here, accounts: BTreeMap::new(), present: BTreeMap::new(), passing: Vec::new() };
-        let live = here.changes.iter().filter_map(|change| change.live.as_ref()).chain(here.standing.iter().copied());
-        for object in live {
-            ledger.present.insert(object.key(), Use::of(here, object, copies::running(object), None));
+    fn open(here: &'h Here<'p>, moment: Moment) -> Self {
+        let mut ledger = Self { here, findings: Vec::new(), accounts: BTreeMap::new(), present: BTreeMap::new(), passing: Vec::new() };
+        for object in live(here) {
+            let pods = if moment == Moment::Now { copies::running(object) } else { copies::wanted(object, Some(object)) };
+            ledger.present.insert(object.key(), Use::of(here, object, pods, None));
         }
         for object in &here.quotas {
-            let account = Account { quota: Quota::of(object).settled(), by: None, passed: false };
-            ledger.accounts.insert(object.name().to_owned(), account);
+            let mut quota = Quota::of(object).settled();
+            if moment == Moment::AtRest {
+                quota.used = ledger.in_use(&quota);
+            }
+            ledger.accounts.insert(object.name().to_owned(), Account { quota, by: None, passed: false });
         }
         ledger
+    }
+
+    /// What of a quota is used by all that is known to be there.
+    fn in_use(&self, quota: &Quota) -> Amounts {
+        let mut used = Amounts::default();
+        for each in self.present.values() {
+            used.add(&each.counted(quota));
+        }
+        used
     }
 
     /// A quota comes, changes or goes.
@@ -141,18 +213,14 @@ impl<'h, 'p> Ledger<'h, 'p> {
         // Its controller has not seen this one yet.
         quota.hard = Amounts::of(&after.value()["spec"]["hard"]);
         let known = self.accounts.get(&change.key.name).map(|account| account.quota.used.masked(&quota.hard)).unwrap_or_default();
-        let mut used = Amounts::default();
-        for each in self.present.values() {
-            used.add(&each.counted(&quota));
-        }
-        quota.used = used;
+        quota.used = self.in_use(&quota);
         for (name, amount) in known.iter() {
             quota.used.set(name, amount.clone());
         }
         self.accounts.insert(change.key.name.clone(), Account { quota: quota.settled(), by: Some(change), passed: false });
     }
 
-    fn carry_out(&mut self, change: &'p Change, findings: &mut Diagnostics) {
+    fn carry_out(&mut self, change: &'p Change) {
         let before = self.present.remove(&change.key);
         let Some(after) = after(change) else {
             if let Some(before) = before {
@@ -162,10 +230,10 @@ impl<'h, 'p> Ledger<'h, 'p> {
         };
         let pods = copies::wanted(after, change.live.as_ref());
         let now = Use::of(self.here, after, pods, Some(change.wave));
-        let fits = self.fits(change, before.as_ref(), &now, findings);
+        let fits = self.fits(change, before.as_ref(), &now);
         if fits {
-            self.rolls_out(change, after, before.as_ref(), &now, findings);
-            self.claims(change, after, before.as_ref().map_or(0, |before| before.pods), findings);
+            self.rolls_out(change, after, before.as_ref(), &now);
+            self.claims(change, after, before.as_ref().map_or(0, |before| before.pods));
             let empty = before.clone();
             self.book(&now, |quota, each| {
                 let held = empty.as_ref().map(|before| before.counted(quota)).unwrap_or_default();
@@ -188,7 +256,7 @@ impl<'h, 'p> Ledger<'h, 'p> {
     }
 
     /// What stands in the end must fit.
-    fn fits(&mut self, change: &'p Change, before: Option<&Use>, now: &Use, findings: &mut Diagnostics) -> bool {
+    fn fits(&mut self, change: &'p Change, before: Option<&Use>, now: &Use) -> bool {
         let mut fits = true;
         for account in self.accounts.values_mut() {
             let held = before.map(|before| before.counted(&account.quota)).unwrap_or_default();
@@ -204,13 +272,13 @@ impl<'h, 'p> Ledger<'h, 'p> {
             };
             let path: &[&str] = if now.pod.is_some() { &["spec", "replicas"] } else { &["spec"] };
             let finding = Diagnostic::error("plan::exceeds_quota", format!("{what}: {words}"));
-            findings.push(explained(finding, change, path, account));
+            self.findings.push(Finding::of(change, explained(finding, change, path, account)));
         }
         fits
     }
 
     /// What a roll-out needs for a while: at least one new pod, where no old one may go before it.
-    fn rolls_out(&mut self, change: &'p Change, after: &Object, before: Option<&Use>, now: &Use, findings: &mut Diagnostics) {
+    fn rolls_out(&mut self, change: &'p Change, after: &Object, before: Option<&Use>, now: &Use) {
         let running = before.map_or(0, |before| before.pods);
         if running == 0 || change.action == Action::Replace || !changes_template(change) {
             return;
@@ -235,12 +303,12 @@ impl<'h, 'p> Ledger<'h, 'p> {
                 );
                 Diagnostic::warning("plan::roll_out_slow", text)
             };
-            findings.push(explained(finding, change, &["spec", "strategy"], account));
+            self.findings.push(Finding::of(change, explained(finding, change, &["spec", "strategy"], account)));
         }
     }
 
     /// Claims that come with new pods. Some may be there from before, so nothing is certain in a namespace that exists.
-    fn claims(&mut self, change: &'p Change, after: &Object, running: u64, findings: &mut Diagnostics) {
+    fn claims(&mut self, change: &'p Change, after: &Object, running: u64) {
         let more = copies::wanted(after, change.live.as_ref()).saturating_sub(running);
         for claim in claims(after).into_iter().filter(|_| more > 0) {
             for account in self.accounts.values_mut() {
@@ -249,7 +317,7 @@ impl<'h, 'p> Ledger<'h, 'p> {
                     let text = format!("the claims `{}` of {} do not fit in {}: {words}", claim.name(), change.key, self.here.name);
                     let code = "plan::exceeds_quota";
                     let finding = if self.here.is_new { Diagnostic::error(code, text) } else { Diagnostic::warning(code, text) };
-                    findings.push(explained(finding, change, &["spec", "volumeClaimTemplates"], account));
+                    self.findings.push(Finding::of(change, explained(finding, change, &["spec", "volumeClaimTemplates"], account)));
                 } else {
                     account.quota.used.add(&added);
                 }
@@ -269,7 +337,8 @@ impl<'h, 'p> Ledger<'h, 'p> {
     }
 
     /// What can still come: autoscalers at their ceilings; and quotas that are passed by what is there.
-    fn close(self, findings: &mut Diagnostics) {
+    fn close(self) -> Vec<Finding> {
+        let mut findings = self.findings;
         let autoscalers = self.present.values().map(|each| &each.object).filter(|object| object.kind() == "HorizontalPodAutoscaler");
         let mut ceilings: BTreeMap<(String, String), u64> = BTreeMap::new();
         for object in autoscalers {
@@ -288,10 +357,9 @@ impl<'h, 'p> Ledger<'h, 'p> {
                         by.key
                     );
                     let finding = Diagnostic::warning("plan::quota_below_use", text);
-                    findings.push(
-                        placed(finding, by, &["spec", "hard"])
-                            .help("a roll-out needs room for new pods beside the old ones: give more, or use less"),
-                    );
+                    let finding = placed(finding, by, &["spec", "hard"]);
+                    let help = "a roll-out needs room for new pods beside the old ones: give more, or use less";
+                    findings.push(Finding::of(by, finding.help(help)));
                     continue;
                 }
             }
@@ -309,9 +377,11 @@ impl<'h, 'p> Ledger<'h, 'p> {
                     Some(by) => placed(finding, by, &["spec", "hard"]),
                     None => finding,
                 };
-                findings.push(finding.help("raise the quota, or lower `replicas.max`: under load they stop where the quota ends"));
+                let help = "raise the quota, or lower `replicas.max`: under load they stop where the quota ends";
+                findings.push(Finding { about: None, diagnostic: finding.help(help) });
             }
         }
+        findings
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::plan::{Cause, Decided, FieldChange};
-use crate::resource::{Desired, Origin, Scope};
+use crate::resource::{Desired, Origin, Scope, Severity};
 
 fn object(api_version: &str, kind: &str, name: &str, content: Value) -> Object {
     let mut value = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}});
@@ -29,7 +29,7 @@ fn deployment(name: &str, replicas: u64, image: &str, unavailable: u64) -> Objec
 
 fn running(mut object: Object) -> Object {
     let replicas = object.value()["spec"]["replicas"].clone();
-    object.value_mut()["status"] = json!({"replicas": replicas});
+    object.value_mut()["status"] = json!({"replicas": replicas, "updatedReplicas": replicas});
     object
 }
 
@@ -142,6 +142,42 @@ fn a_roll_out_with_no_room_is_stuck_or_slow() {
     assert_eq!(codes(rolls(1), used("4")), ["plan::roll_out_slow"]);
     assert_eq!(codes(rolls(0), used("3")), ["plan::roll_out_slow"], "one at a time");
     assert_eq!(codes(rolls(0), used("2")), [""; 0]);
+}
+
+#[test]
+fn pods_that_are_about_to_go_take_no_room_for_long() {
+    let full = |pods: &str| vec![quota(json!({"pods": "4"}), json!({"pods": pods}))];
+    let live = |generation: u64, status: Value| {
+        let mut live = deployment("a", 2, "r/a:1", 0);
+        live.value_mut()["metadata"]["generation"] = generation.into();
+        live.value_mut()["status"] = status;
+        live
+    };
+    let settled = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2});
+    let moving = [
+        live(3, settled.clone()),
+        live(2, json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 1})),
+        live(2, json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1})),
+        live(2, json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "terminatingReplicas": 1})),
+    ];
+    let severities = |changes: &[Change], standing: &[Object]| -> Vec<(String, Severity)> {
+        let limits = Limits { quotas: full("4"), ..Limits::default() };
+        let found = check(Scene { changes, standing, others: &BTreeMap::new(), limits: &limits, server: 36 });
+        found.0.into_iter().map(|finding| (finding.code, finding.severity)).collect()
+    };
+    let rolls = |live: Object| change(Action::Update, 0, Some(live), Some(deployment("a", 2, "r/a:2", 0)));
+    let stuck = |severity| vec![("plan::roll_out_stuck".to_owned(), severity)];
+    let over = |severity| vec![("plan::exceeds_quota".to_owned(), severity)];
+    assert_eq!(severities(&[rolls(live(2, settled.clone()))], &[]), stuck(Severity::Error));
+    for live in moving {
+        assert_eq!(severities(&[rolls(live.clone())], &[]), stuck(Severity::Warning), "{live:?}");
+        // Beside another's that fits once that has come to rest, and beside one that never does.
+        assert_eq!(severities(&[create(0, deployment("b", 1, "r/b", 1))], std::slice::from_ref(&live)), over(Severity::Warning));
+        assert_eq!(severities(&[create(0, deployment("b", 3, "r/b", 1))], &[live]), over(Severity::Error));
+    }
+    let mut paused = live(2, json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 1}));
+    paused.value_mut()["spec"]["paused"] = true.into();
+    assert_eq!(severities(&[create(0, deployment("b", 1, "r/b", 1))], &[paused]), over(Severity::Error));
 }
 
 #[test]
