@@ -163,7 +163,7 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
 /// What the last apply left.
 fn known(session: &Session, outline: &Outline) -> Known {
     let (revision, store) = (outline.head.as_ref().map_or(0, |head| head.revision), session.store.clone());
-    Known::lazy(revision, outline.objects.clone(), move || if revision == 0 { Ok(PriorSet::default()) } else { store.revision(revision) })
+    Known::lazy(revision, outline.objects.clone(), move || if revision == 0 { Ok(Box::new(|_| Ok(None))) } else { store.recall(revision) })
 }
 
 /// What a plan may leave open for who only looks, and not for who writes: objects that can't be read, and what the server

@@ -6,15 +6,22 @@ use std::sync::{Arc, OnceLock};
 
 use crate::resource::{Diagnostic, GroupKind, ObjectKey, Prior, PriorSet};
 
-type Read = dyn Fn() -> Result<PriorSet, Diagnostic> + Send + Sync;
+/// Gives what was left of an object.
+pub type Recall = Box<dyn Fn(&ObjectKey) -> Result<Option<Prior>, Diagnostic> + Send + Sync>;
+
+type Open = dyn Fn() -> Result<Recall, Diagnostic> + Send + Sync;
 
 /// What the last apply left.
 pub struct Known {
     revision: u64,
     /// Sorted.
     keys: Vec<ObjectKey>,
-    set: Arc<OnceLock<Result<PriorSet, Diagnostic>>>,
-    read: Arc<Read>,
+    /// What each of them was, once it was looked at.
+    priors: Vec<OnceLock<Option<Box<Prior>>>>,
+    recall: Arc<OnceLock<Result<Recall, Diagnostic>>>,
+    open: Arc<Open>,
+    /// The first of them that couldn't be read.
+    failed: OnceLock<Diagnostic>,
 }
 
 impl fmt::Debug for Known {
@@ -25,16 +32,18 @@ impl fmt::Debug for Known {
 
 impl From<PriorSet> for Known {
     fn from(set: PriorSet) -> Self {
-        let (revision, keys) = (set.revision, set.objects.keys().cloned().collect());
-        Self { revision, keys, set: Arc::new(OnceLock::from(Ok(set))), read: Arc::new(|| Ok(PriorSet::default())) }
+        let (keys, priors) = set.objects.into_iter().map(|(key, prior)| (key, OnceLock::from(Some(Box::new(prior))))).unzip();
+        let open = Arc::new(|| -> Result<Recall, _> { Ok(Box::new(|_| Ok(None))) });
+        Self { revision: set.revision, keys, priors, recall: Arc::default(), open, failed: OnceLock::new() }
     }
 }
 
 impl Known {
-    /// What `read` gives, once somebody asks for more than the revision and the identities of its objects.
-    pub fn lazy(revision: u64, mut keys: Vec<ObjectKey>, read: impl Fn() -> Result<PriorSet, Diagnostic> + Send + Sync + 'static) -> Self {
+    /// What `open` gives access to, once somebody asks for more than the revision and the identities of its objects.
+    pub fn lazy(revision: u64, mut keys: Vec<ObjectKey>, open: impl Fn() -> Result<Recall, Diagnostic> + Send + Sync + 'static) -> Self {
         keys.sort();
-        Self { revision, keys, set: Arc::default(), read: Arc::new(read) }
+        let priors = keys.iter().map(|_| OnceLock::new()).collect();
+        Self { revision, keys, priors, recall: Arc::default(), open: Arc::new(open), failed: OnceLock::new() }
     }
 
     /// The revision; 0 before the first apply.
@@ -54,25 +63,30 @@ impl Known {
 
     /// What was left of an object. None also where it can't be read: see [`Self::failure`].
     pub fn get(&self, key: &ObjectKey) -> Option<&Prior> {
-        if self.has(key) { self.all()?.objects.get(key) } else { None }
+        let slot = self.priors.get(self.keys.binary_search(key).ok()?)?;
+        slot.get_or_init(|| {
+            let read = self.recall.get_or_init(&*self.open).as_ref().map_err(Clone::clone).and_then(|recall| recall(key));
+            read.map_err(|error| self.failed.get_or_init(|| error)).ok()?.map(Box::new)
+        })
+        .as_deref()
     }
 
-    /// Everything.
-    pub fn all(&self) -> Option<&PriorSet> {
-        self.set.get_or_init(&*self.read).as_ref().ok()
+    /// Everything that can be read.
+    pub fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &Prior)> {
+        self.keys.iter().filter_map(|key| Some((key, self.get(key)?)))
     }
 
-    /// Reads everything, if it wasn't yet: for who has nothing else to do while the server works.
+    /// Sees to it that objects can be read, if nobody did yet: for who has nothing else to do while the server works.
     pub fn ahead(&self) -> impl FnOnce() + Send + 'static {
-        let (set, read) = (Arc::clone(&self.set), Arc::clone(&self.read));
+        let (recall, open) = (Arc::clone(&self.recall), Arc::clone(&self.open));
         move || {
-            set.get_or_init(&*read);
+            recall.get_or_init(&*open);
         }
     }
 
     /// Why something that was asked for couldn't be read: a plan that was made without it is none.
     pub fn failure(&self) -> Option<&Diagnostic> {
-        self.set.get()?.as_ref().err()
+        self.failed.get()
     }
 
     /// The kinds that there are objects of.

@@ -14,7 +14,7 @@ pub(super) fn check_filter(input: &PlanInput<'_>) -> Result<(), Diagnostics> {
         return findings.into_result(());
     }
     let desired: Vec<(ObjectKey, &Scope)> = input.desired.iter().map(|desired| (desired.key(), &desired.scope)).collect();
-    let prior = input.known.all().into_iter().flat_map(|prior| &prior.objects).map(|(key, prior)| (key.clone(), &prior.scope));
+    let prior = input.known.iter().map(|(key, prior)| (key.clone(), &prior.scope));
     let all: Vec<(ObjectKey, &Scope)> = desired.into_iter().chain(prior).collect();
     let names = |of: fn(&Scope) -> Option<&String>| -> BTreeSet<&String> { all.iter().filter_map(|(_, scope)| of(scope)).collect() };
     for (flag, given, known) in [

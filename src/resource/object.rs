@@ -26,7 +26,13 @@ impl Digest {
 
     /// The digest of bytes.
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        let digits = Sha256::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        Self::of_parts([bytes])
+    }
+
+    /// The digest of bytes that come in parts; how they are parted makes no difference.
+    pub fn of_parts<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> Self {
+        let digest = parts.into_iter().fold(Sha256::new(), Sha256::chain_update).finalize();
+        let digits = digest.into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
         Self(digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect())
     }
 

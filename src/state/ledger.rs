@@ -109,8 +109,11 @@ pub(super) struct HeadFile {
     format: u32,
     revision: u64,
     digest: Digest,
-    /// The digest of the others.
+    /// The digest of those before.
     check: Digest,
+    /// The newest record, as the database has it: who needs no older one needs no database. Older formats don't have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
 }
 
 /// What the head file's oldest and newest readers agree on.
@@ -125,7 +128,7 @@ impl HeadFile {
     }
 
     /// The head file of the state in `dir`; None if there is none.
-    pub(super) fn read(dir: &Path) -> Result<Option<Head>, Diagnostic> {
+    pub(super) fn read(dir: &Path) -> Result<Option<Self>, Diagnostic> {
         let path = Self::path(dir);
         let bytes =
             files::read(&path).map_err(|error| Diagnostic::error("state::read", format!("{} can't be read: {error}", path.display())))?;
@@ -134,26 +137,40 @@ impl HeadFile {
             refuse_newer(dir, format)?;
         }
         let file: Self = serde_json::from_slice(&bytes).map_err(|_| corrupt(dir, "its head file holds no head"))?;
-        let head = Head { revision: file.revision, digest: file.digest.clone() };
-        if file != Self::of(file.format, &head) {
+        let digest = |record: &String| Digest::of_bytes(record.as_bytes());
+        if file.check != check(file.format, file.revision, &file.digest) || file.record.as_ref().is_some_and(|it| digest(it) != file.digest)
+        {
             return Err(corrupt(dir, "its head file doesn't match its checksum"));
         }
-        Ok(Some(head))
+        Ok(Some(file))
     }
 
-    /// Replaces the head file.
-    pub(super) fn write(dir: &Path, head: &Head) -> Result<(), Diagnostic> {
+    /// What the state stands at.
+    pub(super) fn head(&self) -> Head {
+        Head { revision: self.revision, digest: self.digest.clone() }
+    }
+
+    /// The newest record, if it holds that.
+    pub(super) fn record(&self) -> Option<Record> {
+        serde_json::from_str(self.record.as_ref()?).ok()
+    }
+
+    /// Replaces the head file by that of a state with this record as its newest.
+    pub(super) fn write(dir: &Path, newest: &Record) -> Result<(), Diagnostic> {
         let path = Self::path(dir);
         let failed = |error| Diagnostic::error("state::write", format!("{} can't be written: {error}", path.display()));
-        let mut json = serde_json::to_vec(&Self::of(FORMAT, head)).map_err(|error| failed(error.into()))?;
+        let (record, digest) = newest.encode()?;
+        let revision = newest.info.number;
+        let check = check(FORMAT, revision, &digest);
+        let file = Self { format: FORMAT, revision, digest, check, record: String::from_utf8(record).ok() };
+        let mut json = serde_json::to_vec(&file).map_err(|error| failed(error.into()))?;
         json.push(b'\n');
         files::replace(&path, &json).map_err(failed)
     }
+}
 
-    fn of(format: u32, head: &Head) -> Self {
-        let check = Digest::of_bytes(format!("{format} {} {}", head.revision, head.digest.0).as_bytes());
-        Self { format, revision: head.revision, digest: head.digest.clone(), check }
-    }
+fn check(format: u32, revision: u64, digest: &Digest) -> Digest {
+    Digest::of_bytes(format!("{format} {revision} {}", digest.0).as_bytes())
 }
 
 /// A newer version's state is left alone.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `db/` | the database (sled): a record for each revision ([`super::ledger`]) |
 //! | `objects/41` | all objects of revision 41, encrypted, and apart from them which they are: files of their own, for sled never gives back the room of large values |
-//! | `head.json` | the newest revision and the digest of its record |
+//! | `head.json` | the newest revision, its record and the digest of that |
 //! | `db.lock` | taken while the state is read or written |
 //! | `lock`, `journal` | see [`super::Lock`] and [`super::Journal`] |
 //!
@@ -23,8 +23,8 @@ use crate::resource::{Diagnostic, Digest, PriorSet};
 use super::database::{self, Exclusive};
 use super::key::DecryptError;
 use super::ledger::{self, HeadFile, Ledger, Record};
-use super::sealed::{self, Sealed};
-use super::{Binding, FORMAT, Head, Outline, RevisionInfo, Snapshot, StateKey, StateStore, files};
+use super::sealed::{self, Objects, Sealed};
+use super::{Binding, FORMAT, Head, Outline, Recall, RevisionInfo, Snapshot, StateKey, StateStore, files};
 
 /// So many revisions are kept with all their objects: as far back as a rollback can go.
 pub const REVISIONS_KEPT: usize = 50;
@@ -58,8 +58,8 @@ pub struct Verified {
 enum Presence {
     /// No.
     Absent,
-    /// A database, and what the head file says of it, if there is one.
-    There(Option<Head>),
+    /// A database, and its head file, if there is one.
+    There(Option<HeadFile>),
 }
 
 impl LocalStore {
@@ -121,7 +121,22 @@ impl LocalStore {
         let exclusive = Exclusive::wait(&self.dir)?;
         // Once more, now that nobody else writes.
         let Presence::There(head) = self.presence()? else { return Ok(None) };
-        Ok(self.ledger(&exclusive, head.as_ref())?.map(|ledger| (exclusive, ledger)))
+        Ok(self.ledger(&exclusive, head.map(|head| head.head()).as_ref())?.map(|ledger| (exclusive, ledger)))
+    }
+
+    /// What it stands at, and the record of that. The head file tells, and nobody need wait for the database; it is behind
+    /// where a run died between writing the one and the other, but that run had written its objects before.
+    fn newest(&self) -> Result<Option<(Head, Record)>, Diagnostic> {
+        let file = match self.presence()? {
+            Presence::Absent => return Ok(None),
+            Presence::There(file) => file,
+        };
+        if let Some((head, record)) = file.and_then(|file| Some((file.head(), file.record()?)))
+            && !self.object_file(head.revision + 1).exists()
+        {
+            return Ok(Some((head, record)));
+        }
+        Ok(self.read()?.map(|(_, ledger)| (ledger.head(), ledger.newest().clone())))
     }
 
     fn presence(&self) -> Result<Presence, Diagnostic> {
@@ -131,7 +146,9 @@ impl LocalStore {
             }
             (None, false) => Ok(Presence::Absent),
             (head, true) => Ok(Presence::There(head)),
-            (Some(head), false) => Err(ledger::corrupt(&self.dir, &format!("its database, last at revision {}, is gone", head.revision))),
+            (Some(head), false) => {
+                Err(ledger::corrupt(&self.dir, &format!("its database, last at revision {}, is gone", head.head().revision)))
+            }
         }
     }
 
@@ -159,8 +176,29 @@ impl LocalStore {
         }
     }
 
+    /// A revision's record and its objects, if they are still kept.
+    fn sealed_revision(&self, number: u64) -> Result<(Record, Vec<u8>), Diagnostic> {
+        if let Some((_, newest)) = self.newest()?.filter(|(head, _)| head.revision == number) {
+            let sealed = self.sealed(&newest)?;
+            return Ok((newest, sealed));
+        }
+        let Some((_exclusive, ledger)) = self.read()? else { return Err(unknown(number, &[])) };
+        let records = &ledger.records;
+        let Some(record) = records.iter().find(|record| record.info.number == number) else { return Err(unknown(number, records)) };
+        let oldest = kept(records).first().map_or(0, |record| record.info.number);
+        if number < oldest {
+            return Err(Diagnostic::error(
+                "state::no_revision",
+                format!("the objects of revision {number} are no longer kept: only those from {oldest} on are"),
+            )
+            .help(format!("the last {REVISIONS_KEPT} revisions are kept whole")));
+        }
+        Ok((record.clone(), self.sealed(record)?))
+    }
+
     fn decrypt(&self, record: &Record, sealed: &[u8]) -> Result<PriorSet, Diagnostic> {
-        let objects = sealed::objects(&self.key, record.format, sealed).map_err(|error| self.undecrypted(record, error))?;
+        let objects = Objects::open(&self.key, record.format, sealed).and_then(|objects| objects.all());
+        let objects = objects.map_err(|error| self.undecrypted(record, error))?;
         Ok(PriorSet { revision: record.info.number, objects })
     }
 
@@ -201,12 +239,10 @@ impl StateStore for LocalStore {
     }
 
     fn outline(&self) -> Result<Outline, Diagnostic> {
-        let Some((exclusive, ledger)) = self.read()? else { return Ok(Outline::default()) };
-        let record = ledger.newest();
-        let sealed = self.sealed(record)?;
-        drop(exclusive);
-        let objects = sealed::keys(&self.key, record.format, &sealed).map_err(|error| self.undecrypted(record, error))?;
-        Ok(Outline { binding: Some(record.binding.clone()), head: Some(ledger.head()), objects })
+        let Some((head, record)) = self.newest()? else { return Ok(Outline::default()) };
+        let sealed = self.sealed(&record)?;
+        let objects = sealed::keys(&self.key, record.format, &sealed).map_err(|error| self.undecrypted(&record, error))?;
+        Ok(Outline { binding: Some(record.binding), head: Some(head), objects })
     }
 
     fn commit(&self, binding: &Binding, expected: u64, info: RevisionInfo, prior: &PriorSet) -> Result<(), Diagnostic> {
@@ -215,7 +251,7 @@ impl StateStore for LocalStore {
         files::create_dir(&objects).map_err(|error| self.write_failed(&error))?;
         let exclusive = Exclusive::wait(&self.dir)?;
         let head_file = match self.presence()? {
-            Presence::There(head) => head,
+            Presence::There(head) => head.map(|head| head.head()),
             Presence::Absent => None,
         };
         exclusive.reserve()?;
@@ -223,7 +259,7 @@ impl StateStore for LocalStore {
         if let Some(current) = &current {
             // A crash came between database and head file; the head file must not fall two behind.
             if head_file.as_ref() != Some(&current.head()) {
-                HeadFile::write(&self.dir, &current.head())?;
+                HeadFile::write(&self.dir, current.newest())?;
             }
             if is_already(current.newest(), expected, &info, &sealed) {
                 return Ok(());
@@ -240,7 +276,7 @@ impl StateStore for LocalStore {
             recipient: self.key.recipient().unwrap_or_default(),
         };
         files::replace(&self.object_file(number), &sealed.bytes).map_err(|error| self.write_failed(&error))?;
-        let (bytes, digest) = record.encode()?;
+        let (bytes, _) = record.encode()?;
         let forgotten = forgotten(current.as_ref());
         exclusive.with(move |db| {
             let mut batch = sled::Batch::default();
@@ -253,7 +289,7 @@ impl StateStore for LocalStore {
             Ok(())
         })?;
         exclusive.persist()?;
-        HeadFile::write(&self.dir, &Head { revision: number, digest })?;
+        HeadFile::write(&self.dir, &record)?;
         self.prune(number);
         Ok(())
     }
@@ -268,20 +304,15 @@ impl StateStore for LocalStore {
     }
 
     fn revision(&self, number: u64) -> Result<PriorSet, Diagnostic> {
-        let Some((exclusive, ledger)) = self.read()? else { return Err(unknown(number, &[])) };
-        let records = &ledger.records;
-        let Some(record) = records.iter().find(|record| record.info.number == number) else { return Err(unknown(number, records)) };
-        let oldest = kept(records).first().map_or(0, |record| record.info.number);
-        if number < oldest {
-            return Err(Diagnostic::error(
-                "state::no_revision",
-                format!("the objects of revision {number} are no longer kept: only those from {oldest} on are"),
-            )
-            .help(format!("the last {REVISIONS_KEPT} revisions are kept whole")));
-        }
-        let sealed = self.sealed(record)?;
-        drop(exclusive);
-        self.decrypt(record, &sealed)
+        let (record, sealed) = self.sealed_revision(number)?;
+        self.decrypt(&record, &sealed)
+    }
+
+    fn recall(&self, number: u64) -> Result<Recall, Diagnostic> {
+        let (record, sealed) = self.sealed_revision(number)?;
+        let objects = Objects::open(&self.key, record.format, &sealed).map_err(|error| self.undecrypted(&record, error))?;
+        let store = self.clone();
+        Ok(Box::new(move |key| objects.get(key).map_err(|error| store.undecrypted(&record, error))))
     }
 }
 

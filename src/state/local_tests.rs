@@ -199,31 +199,73 @@ fn an_outline_is_the_state_without_its_objects() {
 }
 
 #[test]
-fn a_state_of_the_first_format_is_read_and_gone_on_with() {
+fn a_state_of_an_older_format_is_read_and_gone_on_with() {
+    for format in 1..FORMAT {
+        let place = place();
+        place.commit(1).unwrap();
+        // As it was written then: objects, and a record and a head of that format.
+        let dir = place.store.dir();
+        let left = objects(1, 200, "old");
+        let old = sealed::of_an_older_format(&place.store.key, format, &left);
+        fs::write(place.store.object_file(1), &old).unwrap();
+        let (exclusive, ledger) = place.store.read().unwrap().unwrap();
+        let (bytes, digest) = Record { format, sealed: Digest::of_bytes(&old), ..ledger.newest().clone() }.encode().unwrap();
+        exclusive
+            .with(move |db| {
+                db.insert(record_key(1), bytes)?;
+                Ok(db.flush()?)
+            })
+            .unwrap();
+        exclusive.persist().unwrap();
+        drop(exclusive);
+        let check = Digest::of_bytes(format!("{format} 1 {}", digest.0).as_bytes());
+        let head = json!({"format": format, "revision": 1, "digest": digest, "check": check});
+        fs::write(dir.join(ledger::HEAD), head.to_string()).unwrap();
+
+        let read = place.store.load().unwrap();
+        assert_eq!((read.prior.objects.len(), place.store.outline().unwrap().objects.len()), (200, 200));
+        recalled(&place.store, &left);
+        place.commit(2).unwrap();
+        assert_eq!(place.store.verify().unwrap().with_objects, 2);
+        recalled(&place.store, &left);
+    }
+}
+
+/// Each object is recalled as it is read with all others, and nothing else is.
+fn recalled(store: &LocalStore, left: &PriorSet) {
+    let whole = store.revision(left.revision).unwrap();
+    assert_eq!(whole.objects.len(), left.objects.len());
+    let recall = store.recall(left.revision).unwrap();
+    for (key, prior) in &left.objects {
+        let recalled = recall(key).unwrap().unwrap();
+        assert_eq!((&recalled.uid, &*recalled.applied), (&prior.uid, &*prior.applied));
+        assert_eq!(*whole.objects[key].applied, *prior.applied);
+        let mut other = key.clone();
+        other.name += "-other";
+        assert!(recall(&other).unwrap().is_none());
+    }
+}
+
+#[test]
+fn objects_are_recalled_whatever_their_number() {
+    for count in [0, 1, 63, 64, 65, 128, 129, 1000] {
+        let place = place();
+        let left = objects(1, count, "value");
+        place.store.commit(&binding(), 0, info(1), &left).unwrap();
+        recalled(&place.store, &left);
+        assert_eq!(place.store.outline().unwrap().objects, left.objects.into_keys().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_it_stands_at_is_told_while_another_has_the_database() {
     let place = place();
     place.commit(1).unwrap();
-    // As it was written then: the objects alone, and a record and a head of that format.
-    let dir = place.store.dir();
-    let old = sealed::of_the_first_format(&place.store.key, &objects(1, 3, "old")).unwrap();
-    fs::write(place.store.object_file(1), &old).unwrap();
-    let (exclusive, ledger) = place.store.read().unwrap().unwrap();
-    let (bytes, digest) = Record { format: 1, sealed: Digest::of_bytes(&old), ..ledger.newest().clone() }.encode().unwrap();
-    exclusive
-        .with(move |db| {
-            db.insert(record_key(1), bytes)?;
-            Ok(db.flush()?)
-        })
-        .unwrap();
-    exclusive.persist().unwrap();
-    drop(exclusive);
-    let check = Digest::of_bytes(format!("1 1 {}", digest.0).as_bytes());
-    fs::write(dir.join(ledger::HEAD), json!({"format": 1, "revision": 1, "digest": digest, "check": check}).to_string()).unwrap();
-
-    let read = place.store.load().unwrap();
-    assert_eq!((read.prior.objects.len(), place.store.outline().unwrap().objects.len()), (3, 3));
     place.commit(2).unwrap();
-    assert_eq!(place.store.verify().unwrap().with_objects, 2);
-    assert_eq!(place.store.revision(1).unwrap().objects.len(), 3);
+    let _exclusive = Exclusive::wait(place.store.dir()).unwrap();
+    let outline = place.store.outline().unwrap();
+    assert_eq!((outline.head.unwrap().revision, outline.objects.len()), (2, 2));
+    recalled(&place.store, &objects(2, 2, "value 2"));
 }
 
 #[test]
@@ -290,13 +332,14 @@ fn a_crash_between_database_and_head_file_loses_nothing() {
     let place = place();
     let head = place.store.dir().join(ledger::HEAD);
     for number in 1..=3 {
-        let before = place.store.head().unwrap();
+        let before = place.store.read().unwrap().map(|(_, ledger)| ledger.newest().clone());
         place.commit(number).unwrap();
         match before {
             Some(before) => HeadFile::write(place.store.dir(), &before).unwrap(),
             None => fs::remove_file(&head).unwrap(),
         }
         assert_eq!(place.store.load().unwrap().prior.revision, number);
+        assert_eq!(place.store.outline().unwrap().head, place.store.head().unwrap());
     }
     place.commit(4).unwrap();
     assert_eq!(place.store.verify().unwrap().with_objects, 4);

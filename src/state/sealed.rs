@@ -1,14 +1,17 @@
-//! All objects of a revision as one run of bytes: JSON, compressed, encrypted as a whole (one public-key operation for
-//! a revision, not one for an object). Which objects there are comes first and apart, for most readers need no more.
+//! All objects of a revision as one run of bytes: JSON, compressed, encrypted as a whole (one public-key operation for a
+//! revision, not one for an object). Which objects there are comes first and apart, for most readers need no more; the
+//! objects themselves are compressed by the block, for the others look at a few of them.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
+use std::sync::OnceLock;
 
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::resource::{Diagnostic, Digest, ObjectKey, Prior, PriorSet};
@@ -18,13 +21,25 @@ use super::key::DecryptError;
 
 /// From this format on the identities come apart.
 const APART: u32 = 2;
+/// From this format on the objects come in blocks.
+const BLOCKS: u32 = 3;
+/// How many objects a block has: enough to compress well, little enough to read one for the sake of an object.
+const BLOCK: usize = 64;
 
 /// A revision's objects, encrypted.
 pub(super) struct Sealed {
-    /// How long the part with the identities is (four bytes, little-endian), that part, the part with the objects.
+    /// How long the first part is (four bytes, little-endian), that part, the second part. Each is encrypted for itself.
+    /// The first is the [`Index`], as JSON, compressed; the second the blocks.
     pub(super) bytes: Vec<u8>,
     /// Of the objects themselves: two revisions with equal objects have equal ones.
     pub(super) content: Digest,
+}
+
+/// Which objects there are, sorted, and how long each block is, compressed.
+#[derive(Serialize, Deserialize)]
+struct Index<K> {
+    keys: Vec<K>,
+    blocks: Vec<usize>,
 }
 
 /// JSON has no maps keyed by identities: a list of pairs.
@@ -43,37 +58,135 @@ struct OwnedEntry {
 /// Encrypts all objects of `prior`.
 pub(super) fn seal(key: &StateKey, prior: &PriorSet) -> Result<Sealed, Diagnostic> {
     let failed = |error: io::Error| Diagnostic::error("state::encrypt", format!("the state can't be written: {error}"));
+    let plain = written(prior).map_err(failed)?;
+    let mut packed_blocks = Zeroizing::new(Vec::with_capacity(plain.iter().map(|block| block.len()).sum::<usize>() / 8));
+    let mut blocks = Vec::with_capacity(plain.len());
+    for block in &plain {
+        let packed = packed(block).map_err(failed)?;
+        blocks.push(packed.len());
+        packed_blocks.extend_from_slice(&packed);
+    }
+    let index = Index { keys: prior.objects.keys().collect(), blocks };
+    let index = Zeroizing::new(serde_json::to_vec(&index).map_err(|error| failed(error.into()))?);
+    let bytes = joined(&key.encrypt(&packed(&index).map_err(failed)?)?, &key.encrypt(&packed_blocks)?).map_err(failed)?;
+    // As one list, whatever the blocks are.
+    let list = Digest::of_parts(plain.iter().enumerate().flat_map(|(index, block)| {
+        let end = if index + 1 == plain.len() { block.len() } else { block.len() - 1 };
+        [if index == 0 { b"[".as_slice() } else { b"," }, &block[1..end]]
+    }));
+    Ok(Sealed { bytes, content: list })
+}
+
+/// The entries as JSON lists, one for each block; at least one.
+fn written(prior: &PriorSet) -> io::Result<Vec<Zeroizing<Vec<u8>>>> {
     let entries: Vec<Entry> = prior.objects.iter().map(|(key, prior)| Entry { key, prior }).collect();
-    let plain = Zeroizing::new(serde_json::to_vec(&entries).map_err(|error| failed(error.into()))?);
-    let keys: Vec<&ObjectKey> = prior.objects.keys().collect();
-    let keys = Zeroizing::new(serde_json::to_vec(&keys).map_err(|error| failed(error.into()))?);
-    let first = key.encrypt(&packed(&keys).map_err(failed)?)?;
-    let length = u32::try_from(first.len()).map_err(|_| failed(io::Error::other("it has too many objects")))?;
-    let mut bytes = length.to_le_bytes().to_vec();
-    bytes.extend(first);
-    bytes.extend(key.encrypt(&packed(&plain).map_err(failed)?)?);
-    Ok(Sealed { bytes, content: Digest::of_bytes(&plain) })
+    let blocks: Vec<&[Entry]> = if entries.is_empty() { vec![&[]] } else { entries.chunks(BLOCK).collect() };
+    blocks.into_iter().map(|block| Ok(Zeroizing::new(serde_json::to_vec(block)?))).collect()
 }
 
 /// Which objects [`seal`] encrypted, sorted.
 pub(super) fn keys(key: &StateKey, format: u32, bytes: &[u8]) -> Result<Vec<ObjectKey>, DecryptError> {
-    if format < APART {
-        return Ok(objects(key, format, bytes)?.into_keys().collect());
+    match format {
+        BLOCKS.. => Ok(index(key, parts(bytes)?.0)?.keys),
+        APART => listed(&unpacked(&decrypted(key, parts(bytes)?.0)?)?),
+        _ => Ok(Objects::open(key, format, bytes)?.all()?.into_keys().collect()),
     }
-    read(key, parts(bytes).ok_or(DecryptError::Damaged)?.0)
 }
 
-/// What [`seal`] encrypted.
-pub(super) fn objects(key: &StateKey, format: u32, bytes: &[u8]) -> Result<BTreeMap<ObjectKey, Prior>, DecryptError> {
-    let part = if format < APART { bytes } else { parts(bytes).ok_or(DecryptError::Damaged)?.1 };
-    let entries: Vec<OwnedEntry> = read(key, part)?;
-    Ok(entries.into_iter().map(|entry| (entry.key, entry.prior)).collect())
+/// What [`seal`] encrypted: decrypted, and unpacked as far as somebody looks at it.
+pub struct Objects {
+    /// Sorted.
+    keys: Vec<ObjectKey>,
+    /// Packed.
+    bytes: Zeroizing<Vec<u8>>,
+    /// Where each block is in `bytes`, and its entries, once it was unpacked.
+    blocks: Vec<Block>,
 }
 
-/// The part with the identities, and that with the objects.
-fn parts(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
+struct Block {
+    place: std::ops::Range<usize>,
+    entries: OnceLock<Option<Vec<Box<RawValue>>>>,
+}
+
+impl Objects {
+    /// Decrypts them.
+    pub(super) fn open(key: &StateKey, format: u32, bytes: &[u8]) -> Result<Self, DecryptError> {
+        if format < BLOCKS {
+            let part = if format < APART { bytes } else { parts(bytes)?.1 };
+            return Self::of_one_list(&unpacked(&decrypted(key, part)?)?);
+        }
+        let (first, second) = parts(bytes)?;
+        let Index { keys, blocks } = index(key, first)?;
+        let bytes = decrypted(key, second)?;
+        let mut end = 0_usize;
+        let mut places = Vec::with_capacity(blocks.len());
+        for length in blocks {
+            let begin = end;
+            end = begin.checked_add(length).filter(|end| *end <= bytes.len()).ok_or(DecryptError::Damaged)?;
+            places.push(Block { place: begin..end, entries: OnceLock::new() });
+        }
+        if end != bytes.len() || places.len() != keys.len().div_ceil(BLOCK).max(1) {
+            return Err(DecryptError::Damaged);
+        }
+        Ok(Self { keys, bytes, blocks: places })
+    }
+
+    /// Of a format where all of them are one list.
+    fn of_one_list(plain: &[u8]) -> Result<Self, DecryptError> {
+        let entries: Vec<Box<RawValue>> = listed(plain)?;
+        let mut keyed: Vec<(ObjectKey, Box<RawValue>)> = Vec::with_capacity(entries.len());
+        for text in entries {
+            let entry: OwnedEntry = serde_json::from_str(text.get()).map_err(|_| DecryptError::Damaged)?;
+            keyed.push((entry.key, text));
+        }
+        keyed.sort_by(|a, b| a.0.cmp(&b.0));
+        let (keys, texts): (Vec<_>, Vec<_>) = keyed.into_iter().unzip();
+        let mut blocks = Vec::with_capacity(keys.len().div_ceil(BLOCK));
+        let mut texts = texts.into_iter().peekable();
+        while texts.peek().is_some() {
+            let entries = texts.by_ref().take(BLOCK).collect();
+            blocks.push(Block { place: 0..0, entries: OnceLock::from(Some(entries)) });
+        }
+        Ok(Self { keys, bytes: Zeroizing::default(), blocks })
+    }
+
+    /// One of them. None: there is no such object. `Err`: it isn't as it was written.
+    pub(super) fn get(&self, key: &ObjectKey) -> Result<Option<Prior>, DecryptError> {
+        let Ok(position) = self.keys.binary_search(key) else { return Ok(None) };
+        let entry = self.entries(position / BLOCK).and_then(|entries| entries.get(position % BLOCK)).ok_or(DecryptError::Damaged)?;
+        let entry: OwnedEntry = serde_json::from_str(entry.get()).map_err(|_| DecryptError::Damaged)?;
+        if entry.key == *key { Ok(Some(entry.prior)) } else { Err(DecryptError::Damaged) }
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Result<BTreeMap<ObjectKey, Prior>, DecryptError> {
+        self.keys.iter().map(|key| Ok((key.clone(), self.get(key)?.ok_or(DecryptError::Damaged)?))).collect()
+    }
+
+    fn entries(&self, block: usize) -> Option<&Vec<Box<RawValue>>> {
+        let block = self.blocks.get(block)?;
+        let read = || listed(&unpacked(&self.bytes[block.place.clone()]).ok()?).ok();
+        block.entries.get_or_init(read).as_ref()
+    }
+}
+
+/// The part with the index, and that with the objects.
+fn parts(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecryptError> {
+    let split = || {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
+    };
+    split().ok_or(DecryptError::Damaged)
+}
+
+fn joined(first: &[u8], second: &[u8]) -> io::Result<Vec<u8>> {
+    let length = u32::try_from(first.len()).map_err(|_| io::Error::other("it has too many objects"))?;
+    Ok([&length.to_le_bytes(), first, second].concat())
+}
+
+fn index(key: &StateKey, part: &[u8]) -> Result<Index<ObjectKey>, DecryptError> {
+    let index: Index<ObjectKey> = listed(&unpacked(&decrypted(key, part)?)?)?;
+    if index.keys.is_sorted() { Ok(index) } else { Err(DecryptError::Damaged) }
 }
 
 fn packed(plain: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
@@ -82,16 +195,26 @@ fn packed(plain: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
     encoder.finish().map(Zeroizing::new)
 }
 
-fn read<T: DeserializeOwned>(key: &StateKey, part: &[u8]) -> Result<T, DecryptError> {
-    let packed = Zeroizing::new(key.decrypt(part)?);
+fn unpacked(packed: &[u8]) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
     let mut plain = Zeroizing::new(Vec::with_capacity(packed.len() * 8));
-    DeflateDecoder::new(packed.as_slice()).read_to_end(&mut plain).map_err(|_| DecryptError::Damaged)?;
-    serde_json::from_slice(&plain).map_err(|_| DecryptError::Damaged)
+    DeflateDecoder::new(packed).read_to_end(&mut plain).map_err(|_| DecryptError::Damaged)?;
+    Ok(plain)
 }
 
-/// The objects as the first format had them.
+fn decrypted(key: &StateKey, part: &[u8]) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+    Ok(Zeroizing::new(key.decrypt(part)?))
+}
+
+fn listed<T: DeserializeOwned>(plain: &[u8]) -> Result<T, DecryptError> {
+    serde_json::from_slice(plain).map_err(|_| DecryptError::Damaged)
+}
+
+/// The objects as an older format had them.
 #[cfg(test)]
-pub(super) fn of_the_first_format(key: &StateKey, prior: &PriorSet) -> Result<Vec<u8>, Diagnostic> {
+pub(super) fn of_an_older_format(key: &StateKey, format: u32, prior: &PriorSet) -> Vec<u8> {
     let entries: Vec<Entry> = prior.objects.iter().map(|(key, prior)| Entry { key, prior }).collect();
-    key.encrypt(&packed(&serde_json::to_vec(&entries).unwrap_or_default()).unwrap_or_default())
+    let sealed = |plain: Vec<u8>| key.encrypt(&packed(&plain).unwrap()).unwrap();
+    let objects = sealed(serde_json::to_vec(&entries).unwrap());
+    let keys: Vec<&ObjectKey> = prior.objects.keys().collect();
+    if format < APART { objects } else { joined(&sealed(serde_json::to_vec(&keys).unwrap()), &objects).unwrap() }
 }

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::resource::{Diagnostic, Digest, ObjectKey, PriorSet, StackIdentity};
+use crate::resource::{Diagnostic, Digest, ObjectKey, Prior, PriorSet, StackIdentity};
 
 /// The newest format that this version writes, and reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Whose state it is and what it is bound to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,9 @@ pub struct Head {
     pub digest: Digest,
 }
 
+/// Gives what an object was at a revision.
+pub type Recall = Box<dyn Fn(&ObjectKey) -> Result<Option<Prior>, Diagnostic> + Send + Sync>;
+
 /// Where what was applied is remembered. All functions are synchronous and open the store only while they run, so a
 /// `plan` works during an `apply`. Errors are diagnostics `state::…`: a corrupt or truncated store is one, never an
 /// empty state; a newer format is one, and leaves the store untouched.
@@ -89,4 +92,7 @@ pub trait StateStore: Send + Sync {
 
     /// What the objects were at a revision.
     fn revision(&self, number: u64) -> Result<PriorSet, Diagnostic>;
+
+    /// The same for who looks at a few of them: each is read when it is asked for. None: there is no such object.
+    fn recall(&self, number: u64) -> Result<Recall, Diagnostic>;
 }
