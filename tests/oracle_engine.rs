@@ -133,7 +133,7 @@ fn options() -> Options {
 }
 
 async fn run(pending: engine::Pending, observer: &dyn Observer) -> Result<Outcome, Refusal> {
-    pending.run(&everything(), options(), observer, calm()).await
+    pending.run(&everything(), options(), observer, calm()).await.map(|(outcome, _)| outcome)
 }
 
 fn unwrapped<T>(result: Result<T, Refusal>) -> T {

@@ -1,6 +1,7 @@
 //! The way forward: wave by wave, each journalled before it is sent, and begun when all that it needs is ready. What no wave
 //! needs is waited for at the end, all of it together; should it fail for good before, the run ends as soon as that is seen.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -69,7 +70,7 @@ impl<A: Api, L: Log> Run<'_, A, L> {
     async fn send_wave(&self, indices: &[usize], doubt: bool) -> Result<(), Stop> {
         let stopped = AtomicBool::new(false);
         let stopped = &stopped;
-        let changes = indices.iter().map(|&index| async move {
+        let changes = self.spread(indices).into_iter().map(|index| async move {
             if stopped.load(Ordering::Relaxed) || self.interrupted().is_some() {
                 return Ok(());
             }
@@ -94,6 +95,22 @@ impl<A: Api, L: Log> Run<'_, A, L> {
             return Err(Stop::Failed(failures));
         }
         self.interrupted().map_or(Ok(()), Err)
+    }
+
+    /// A wave's changes, one of each namespace in turn: a server counts what a namespace's quotas are used by one request after
+    /// the other, and does so for several namespaces at once.
+    fn spread(&self, indices: &[usize]) -> Vec<usize> {
+        let mut before: BTreeMap<Option<String>, usize> = BTreeMap::new();
+        let mut turns: Vec<(usize, usize)> = self.ledger(|ledger| {
+            let turn = |index: &usize| {
+                let before = before.entry(ledger.changes[*index].planned.key.namespace.clone()).or_default();
+                *before += 1;
+                (*before, *index)
+            };
+            indices.iter().map(turn).collect()
+        });
+        turns.sort_unstable();
+        turns.into_iter().map(|(_, index)| index).collect()
     }
 
     /// All writes of a change that aren't done yet.

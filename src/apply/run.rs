@@ -122,9 +122,10 @@ impl<'r, A: Api, L: Log> Run<'r, A, L> {
         self.roll_back(Vec::new()).await
     }
 
-    /// The journal, to be finished.
-    pub fn into_log(self) -> L {
-        self.book.into_inner().unwrap_or_else(PoisonError::into_inner).log
+    /// The journal, to be finished, and what stands in it.
+    pub fn into_parts(self) -> (L, Ledger) {
+        let book = self.book.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (book.log, book.ledger)
     }
 
     /// Puts what the state is to hold into the journal, durably.

@@ -15,7 +15,7 @@ use super::args::{self, Consents, OnFailure, Running, Showing, Taking};
 use super::interrupt::{INTERRUPTED, interrupted, listen};
 use super::plan_verbs::{self, say_warnings};
 use super::request::{Context, filter};
-use super::run::{ERROR, Ended, Problem};
+use super::run::{ERROR, Ended, Problem, leave};
 use super::terminal::Terminal;
 
 /// What all of them share.
@@ -89,7 +89,8 @@ impl Run {
         let progress = self.progress(Some(pending.plan()));
         let ended = Box::pin(pending.run(&given, self.options, &progress, self.interrupt.clone())).await;
         progress.finish();
-        let outcome = ended.map_err(|refusal| self.refused(refusal))?;
+        let (outcome, remains) = ended.map_err(|refusal| self.refused(refusal))?;
+        leave(remains);
         self.told(&outcome, Some(&sources));
         Ok(outcome.exit_code())
     }

@@ -1,12 +1,13 @@
 //! `spai apply`: a plan under the lock, shown and consented to by whoever calls, then carried out and recorded.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 
 use tokio::sync::watch;
 
 use super::ground::{Ground, observed, until_lease_lost};
 use super::{Basis, Refusal, Request, Session, commit, plan};
-use crate::apply::{Ending, Failure, Interrupt, Means, Observer, Options, Outcome, Planned, Run};
+use crate::apply::{Ending, Failure, Interrupt, Ledger, Means, Observer, Options, Outcome, Planned, Run};
 use crate::cluster::Cluster;
 use crate::plan::{Consent, ConsentKind, Plan};
 use crate::resource::{Desired, Diagnostic};
@@ -23,6 +24,10 @@ pub struct Pending {
     /// What is wanted, if not what the stack says.
     wanted: Option<Vec<Desired>>,
 }
+
+/// What a run leaves in memory: thousands of objects, and nothing that anybody needs.
+#[expect(dead_code, reason = "it is kept, and no more")]
+pub struct Remains(Box<dyn Any>);
 
 /// Makes the plan that `spai apply` shows and carries out.
 ///
@@ -93,10 +98,11 @@ impl Pending {
         options: Options,
         observer: &dyn Observer,
         interrupt: watch::Receiver<Interrupt>,
-    ) -> Result<Outcome, Refusal> {
+    ) -> Result<(Outcome, Remains), Refusal> {
         let result = Box::pin(self.carry_out(given, options, observer, interrupt.clone())).await;
-        self.ground.give_back(self.lock, Some(interrupt)).await;
-        result
+        let Self { session, ground, plan, lock, .. } = self;
+        ground.give_back(lock, Some(interrupt)).await;
+        result.map(|(outcome, run)| (outcome, Remains(Box::new((session, plan, run)))))
     }
 
     async fn carry_out(
@@ -105,7 +111,7 @@ impl Pending {
         options: Options,
         observer: &dyn Observer,
         interrupt: watch::Receiver<Interrupt>,
-    ) -> Result<Outcome, Refusal> {
+    ) -> Result<(Outcome, Option<Ledger>), Refusal> {
         if self.plan.findings.has_errors() || self.plan.lacks_rights() {
             return Err(Refusal::Failed(self.plan.findings.clone()));
         }
@@ -117,7 +123,7 @@ impl Pending {
         if self.plan.changes.is_empty() && kept.is_empty() {
             let mut outcome = Outcome::untouched(self.plan.revision);
             outcome.ending = Ending::Applied;
-            return Ok(outcome);
+            return Ok((outcome, None));
         }
         self.ground.announce(self.plan.changes.iter().map(|change| change.key.group_kind()).collect()).await?;
         let header = self.ground.header(&self.operation, self.plan.revision);
@@ -127,7 +133,8 @@ impl Pending {
             let means = Means { api: cluster, log, options, observer, interrupt };
             let run = Run::begin(means, header, Planned::all(&self.plan), kept)?;
             let outcome = run.forward().await;
-            Ok(finish(&self.ground, run, outcome).await)
+            let (outcome, ledger) = finish(&self.ground, run, outcome).await;
+            Ok((outcome, Some(ledger)))
         })
         .await
     }
@@ -147,7 +154,7 @@ impl Pending {
 }
 
 /// What follows a run's end: the state and the inventory after a success, the journal's end if nothing is left to do.
-pub(super) async fn finish(ground: &Ground, run: Run<'_, Cluster, Journal>, mut outcome: Outcome) -> Outcome {
+pub(super) async fn finish(ground: &Ground, run: Run<'_, Cluster, Journal>, mut outcome: Outcome) -> (Outcome, Ledger) {
     if outcome.ending == Ending::Applied {
         match commit::commit(ground, &run).await {
             Ok(revision) => outcome.revision = revision,
@@ -159,11 +166,12 @@ pub(super) async fn finish(ground: &Ground, run: Run<'_, Cluster, Journal>, mut 
             }
         }
     }
+    let (log, ledger) = run.into_parts();
     if outcome.over
-        && let Err(diagnostic) = run.into_log().finish()
+        && let Err(diagnostic) = log.finish()
     {
         let diagnostic = Diagnostic { severity: crate::resource::Severity::Warning, ..diagnostic };
         outcome.failures.push(Failure { key: None, diagnostic, symptoms: Vec::new() });
     }
-    outcome
+    (outcome, ledger)
 }

@@ -13,7 +13,7 @@ use crate::cluster::inventory::{self, Inventory};
 use crate::cluster::{Cluster, ClusterError};
 use crate::plan::{self, Action};
 use crate::resource::{Desired, Diagnostic, FieldManager, GroupVersionKind, Object, ObjectKey, Prior, PriorSet};
-use crate::state::{Journal, RevisionInfo, Snapshot, StateStore as _};
+use crate::state::{Journal, RevisionInfo, StateStore as _};
 
 /// What a run changes in the state.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,7 +46,8 @@ pub(super) fn is_outdated(prior: &Prior, desired: &Desired) -> bool {
 pub(super) async fn commit(ground: &Ground, run: &Run<'_, Cluster, Journal>) -> Result<u64, Diagnostic> {
     let unreadable = |error: serde_json::Error| Diagnostic::error("apply::journal", format!("what was applied can't be recorded: {error}"));
     let expected = run.ledger(|ledger| ledger.header.revision);
-    let Snapshot { head, mut prior, .. } = ground.store.load()?;
+    let head = ground.store.head()?;
+    let mut prior = head.as_ref().map_or_else(|| Ok(PriorSet::default()), |head| ground.store.revision(head.revision))?;
     let delta = if let Some(value) = run.ledger(|ledger| ledger.committing.clone()) {
         serde_json::from_value::<Delta>(value).map_err(unreadable)?
     } else {

@@ -176,7 +176,7 @@ impl Ground {
     /// Whether the stack has nothing in the cluster: the state has no objects, and no run is unfinished.
     pub fn has_nothing(&self) -> bool {
         let unfinished = self.unfinished().map_or(true, |unfinished| unfinished.is_some());
-        !unfinished && self.store.load().is_ok_and(|state| state.prior.objects.is_empty())
+        !unfinished && self.store.outline().is_ok_and(|state| state.objects.is_empty())
     }
 }
 

@@ -77,7 +77,7 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
     let (basis_desired, basis_prior) = basis.map_or((None, None), |basis| (Some(Arc::new(basis.desired)), basis.prior));
     let basis_graph = basis_desired.as_ref().map(|desired| ResourceGraph::build(desired)).transpose()?;
     let desired = basis_desired.as_ref().unwrap_or(&session.compiled.desired);
-    let known = basis_prior.map_or_else(|| known(session, &outline), Known::from);
+    let known = basis_prior.map_or_else(|| known(session, outline), Known::from);
     let resolved = &session.compiled.resolved;
     let inventory = inventory.map(|inventory| inventory.kinds).unwrap_or_default();
     let served = served(&kinds);
@@ -135,6 +135,7 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
         if questions.iter().any(|question| known.has(&question.key)) {
             tokio::task::spawn_blocking(known.ahead());
         }
+        tokio::task::spawn_blocking(planner.foresight());
         // Where something may change is known before it is known what: the server is busy anyway.
         let open = if ahead.is_none() { planner.open_namespaces() } else { OpenNamespaces::default() };
         let (answers, limits, rules) = tokio::join!(
@@ -161,9 +162,9 @@ pub async fn plan_for(session: &Session, request: &Request, basis: Option<Basis>
 }
 
 /// What the last apply left.
-fn known(session: &Session, outline: &Outline) -> Known {
-    let (revision, store) = (outline.head.as_ref().map_or(0, |head| head.revision), session.store.clone());
-    Known::lazy(revision, outline.objects.clone(), move || if revision == 0 { Ok(Box::new(|_| Ok(None))) } else { store.recall(revision) })
+fn known(session: &Session, outline: Outline) -> Known {
+    let (revision, store, keys) = (outline.head.as_ref().map_or(0, |head| head.revision), session.store.clone(), outline.objects.clone());
+    Known::lazy(revision, keys, move || store.recall(&outline))
 }
 
 /// What a plan may leave open for who only looks, and not for who writes: objects that can't be read, and what the server

@@ -112,7 +112,7 @@ async fn under_lock(
             Way::Forward => run.forward().await,
             Way::Backward => run.backward().await,
         };
-        Ok(Some(finish(ground, run, outcome).await))
+        Ok(Some(finish(ground, run, outcome).await.0))
     })
     .await
 }

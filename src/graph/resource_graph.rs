@@ -97,9 +97,16 @@ impl ResourceGraph {
         self.position(key).map(|index| self.after(index).collect()).unwrap_or_default()
     }
 
-    /// By which wave an object has to be ready: the first one with a change that needs it so, by an edge or by way of objects
-    /// that don't change. Not in the answer are those that no change needs. `changed` gives an object's wave, if it changes.
-    pub fn needed_ready(&self, changed: impl Fn(&ObjectKey) -> Option<usize>) -> HashMap<&ObjectKey, usize> {
+    /// By which wave each of these, which change in these waves, has to be ready: the first one with a change that needs it so, by an
+    /// edge or by way of objects that don't change. None: no change needs it.
+    pub fn needed_ready(&self, changes: &[(&ObjectKey, usize)]) -> Vec<Option<usize>> {
+        let places: Vec<Option<usize>> = changes.iter().map(|(key, _)| self.position(key)).collect();
+        let mut wave_now: Vec<Option<usize>> = vec![None; self.keys.len()];
+        for (place, (_, wave)) in places.iter().zip(changes) {
+            if let Some(place) = place {
+                wave_now[*place] = Some(*wave);
+            }
+        }
         let mut stands_at: Vec<Vec<usize>> = vec![Vec::new(); self.keys.len()];
         for (gate, guards) in self.guards.iter().enumerate() {
             for guard in guards {
@@ -116,7 +123,7 @@ impl ResourceGraph {
             }
             // Whoever needs it ready needs so, too, what it comes after. An object that changes is its own wave's matter.
             let through = needed[index];
-            let own = changed(&self.keys[index]).or(through);
+            let own = wave_now[index].or(through);
             for (to, link) in &self.after[index] {
                 needed[*to] = earlier(needed[*to], if link.reason.needs_readiness() { own } else { through });
             }
@@ -124,7 +131,7 @@ impl ResourceGraph {
                 behind[*gate] = earlier(behind[*gate], own);
             }
         }
-        self.keys.iter().zip(needed).filter_map(|(key, wave)| Some((key, wave?))).collect()
+        places.into_iter().map(|place| needed[place?]).collect()
     }
 
     /// The objects, each with the part of the stack that it belongs to.

@@ -135,8 +135,10 @@ fn what_scales_a_workload_needs_it_to_be_there_and_everything_else_to_be_ready()
     ];
     let graph = ResourceGraph::build(&objects).unwrap();
     let needed = |changed: &[&str]| -> BTreeMap<String, usize> {
-        let needed = graph.needed_ready(|key| changed.contains(&key.name.as_str()).then(|| graph.wave_of(key).unwrap()));
-        needed.into_iter().map(|(key, wave)| (key.name.clone(), wave)).collect()
+        let keys = graph.objects().map(|(key, _)| key).filter(|key| changed.contains(&key.name.as_str()));
+        let changes: Vec<_> = keys.map(|key| (key, graph.wave_of(key).unwrap())).collect();
+        let needed = graph.needed_ready(&changes);
+        changes.into_iter().zip(needed).filter_map(|((key, _), wave)| Some((key.name.clone(), wave?))).collect()
     };
     let wave = |name: &str| graph.wave_of(&key(name)).unwrap();
     let expected = |pairs: &[(&str, usize)]| pairs.iter().map(|(name, wave)| ((*name).to_owned(), *wave)).collect::<BTreeMap<_, _>>();

@@ -2,7 +2,7 @@
 //! to ask next.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::merge::Precedents;
 use crate::resource::{
@@ -12,7 +12,7 @@ use crate::resource::{
 use super::configuration::{self, Configuration};
 use super::predict::{self, Kind};
 use super::touched::Written;
-use super::{Answer, Ask, Asking, Change, Conflict, Decided, Doubt, Known, Mutators, Propagation, doubt};
+use super::{Answer, Ask, Asking, Change, Conflict, Decided, Doubt, Known, Mutators, Propagation, Types, doubt};
 
 /// How often a question is asked again because the object changed meanwhile.
 const ATTEMPTS: u32 = 6;
@@ -88,6 +88,25 @@ pub(super) enum Step {
     },
 }
 
+/// What the server is asked.
+#[derive(Clone, Debug)]
+struct Sent {
+    object: Object,
+    force: bool,
+    /// What it will answer, once that is worked out; None: it can't be told.
+    foreseen: Arc<OnceLock<Option<Answer>>>,
+}
+
+impl Sent {
+    fn foresee(&self, live: Option<&Object>, manager: &FieldManager, kind: Kind<'_>, is_secret: bool) -> Option<Answer> {
+        Some(match predict::answer(live, &self.object, self.force, manager, kind)? {
+            // Words about a value may hold it.
+            Answer::Refused { .. } if is_secret => Answer::Refused { message: "a field is not of its type".to_owned() },
+            answer => answer,
+        })
+    }
+}
+
 /// One desired object on its way to a decision.
 #[derive(Debug)]
 pub(super) struct Case<'a> {
@@ -108,8 +127,8 @@ pub(super) struct Case<'a> {
     /// Its kind, if its types are known.
     pub(super) kind: Option<Kind<'a>>,
     step: Option<Step>,
-    /// What the server is asked in this step, and whether by force.
-    sent: Option<(Object, bool)>,
+    /// What the server is asked in this step.
+    sent: Option<Sent>,
     asking: bool,
     attempts: u32,
     /// Everything that the server said so far was predicted.
@@ -181,10 +200,21 @@ impl<'a> Case<'a> {
     /// The next question, once.
     pub fn take_question(&mut self) -> Option<Ask> {
         let step = self.step.as_ref().filter(|_| self.asking)?;
-        let (object, force) = self.request(step);
-        self.sent = Some((object.clone(), force));
+        let sent = self.sent_for(step);
+        let (object, force) = (sent.object.clone(), sent.force);
+        self.sent = Some(sent);
         self.asking = false;
         Some(Ask::DryRun { object, force, live: self.live.clone() })
+    }
+
+    /// While the server is asked: what works out its answer ahead. None: nothing is asked, or nobody can tell.
+    pub fn foresight(&self, types: &Arc<Types>) -> Option<impl Fn() + Send + Sync + use<>> {
+        let (sent, manager, live) = (self.sent.clone()?, self.manager.clone(), self.live.clone());
+        let (gvk, types, is_secret) = (self.desired.object.gvk(), Arc::clone(types), self.is_secret());
+        self.kind?;
+        Some(move || {
+            sent.foreseen.get_or_init(|| types.kind(&gvk).and_then(|kind| sent.foresee(live.as_ref(), &manager, kind, is_secret)));
+        })
     }
 
     /// What is applied, and whether by force.
@@ -202,11 +232,12 @@ impl<'a> Case<'a> {
     /// Goes on with what the server said.
     pub fn answer(&mut self, answer: Answer, around: &Surroundings) {
         let Some(step) = self.step.take() else { return };
+        let sent = self.sent.take().unwrap_or_else(|| self.sent_for(&step));
         if matches!(answer, Answer::NotAllowed { .. }) {
-            return self.go_on(self.predicted(&step), step, around);
+            return self.go_on(self.predicted(sent), step, around);
         }
         self.asked = true;
-        let doubts = self.foresee(&step).map(|predicted| doubt::between(&predicted, &answer, &self.sides()));
+        let doubts = self.foreseen(&sent).map(|predicted| doubt::between(predicted, &answer, &self.sides()));
         match doubts {
             // What others make of it on the way nobody said that we know.
             Some(doubts) if doubts.is_empty() || !self.is_touched(around) => self.doubts.extend(doubts),
@@ -229,29 +260,33 @@ impl<'a> Case<'a> {
             && let Some(step) = self.step.take()
         {
             self.asking = false;
-            self.go_on(self.predicted(&step), step, around);
+            self.go_on(self.predicted(self.sent_for(&step)), step, around);
         }
     }
 
-    /// What the server will answer, if that can be told.
-    fn foresee(&self, step: &Step) -> Option<Answer> {
-        let (object, force) = self.sent.clone().unwrap_or_else(|| self.request(step));
-        let answer = predict::answer(self.live.as_ref(), &object, force, &self.manager, self.kind?)?;
-        let is_secret = !self.desired.sensitive.is_empty() || (self.key.group.is_empty() && self.key.kind == "Secret");
-        Some(match answer {
-            // Words about a value may hold it.
-            Answer::Refused { .. } if is_secret => Answer::Refused { message: "a field is not of its type".to_owned() },
-            answer => answer,
-        })
+    fn sent_for(&self, step: &Step) -> Sent {
+        let (object, force) = self.request(step);
+        Sent { object, force, foreseen: Arc::default() }
+    }
+
+    /// What the server will answer, if that can be told; worked out at most once.
+    fn foreseen<'s>(&self, sent: &'s Sent) -> Option<&'s Answer> {
+        let foresee = || sent.foresee(self.live.as_ref(), &self.manager, self.kind?, self.is_secret());
+        sent.foreseen.get_or_init(foresee).as_ref()
+    }
+
+    fn is_secret(&self) -> bool {
+        !self.desired.sensitive.is_empty() || (self.key.group.is_empty() && self.key.kind == "Secret")
     }
 
     /// What the server will answer, as far as that can be told.
-    fn predicted(&self, step: &Step) -> Answer {
-        self.foresee(step).unwrap_or_else(|| {
-            let (object, _) = self.request(step);
+    fn predicted(&self, sent: Sent) -> Answer {
+        self.foreseen(&sent);
+        let foreseen = Arc::try_unwrap(sent.foreseen).map_or_else(|shared| shared.get().cloned(), OnceLock::into_inner);
+        foreseen.flatten().unwrap_or_else(|| {
             let object = match &self.live {
-                Some(live) => configuration::roughly(live, &object, &self.manager, self.of()),
-                None => object,
+                Some(live) => configuration::roughly(live, &sent.object, &self.manager, self.of()),
+                None => sent.object,
             };
             Answer::Applied { object, warnings: Vec::new() }
         })

@@ -59,7 +59,7 @@ impl Configuration {
         for path in &not_sent {
             merge::remove(send.value_mut(), path);
         }
-        let ours = owned(live, manager);
+        let ours = if not_sent.is_empty() { FieldSet::default() } else { owned(live, manager) };
         let release: Vec<FieldPath> = not_sent.into_iter().filter(|path| ours.touches(path)).cloned().collect();
         let mut ask = send.clone();
         for path in &release {

@@ -250,13 +250,14 @@ fn tightens(change: &Change) -> bool {
 /// Says by which wave each has to be ready. What comes and changes: before the first wave that needs it, and before the first,
 /// `closing`, that takes anything away. What goes, and what ends by itself, takes room only for a while: before the next wave.
 fn readiness(changes: &mut [Change], closing: usize, graph: &ResourceGraph) {
-    let waves: BTreeMap<ObjectKey, usize> =
-        changes.iter().filter(|change| change.wave < closing).map(|change| (change.key.clone(), change.wave)).collect();
-    let needed = graph.needed_ready(|key| waves.get(key).copied());
+    let coming: Vec<(&ObjectKey, usize)> =
+        changes.iter().filter(|change| change.wave < closing).map(|change| (&change.key, change.wave)).collect();
+    let mut needed = graph.needed_ready(&coming).into_iter();
     for change in changes {
         let next = change.wave + 1;
+        let needed = if change.wave < closing { needed.next().flatten() } else { None };
         let may_stay = change.wave < closing && change.key.kind != "Job";
-        change.ready_by = if may_stay { needed.get(&change.key).copied().unwrap_or(closing).max(next) } else { next };
+        change.ready_by = if may_stay { needed.unwrap_or(closing).max(next) } else { next };
     }
 }
 
@@ -264,6 +265,9 @@ fn readiness(changes: &mut [Change], closing: usize, graph: &ResourceGraph) {
 /// what only becomes tighter, when everything fits in it. Says by which wave each has to be ready. Then sorts: deletes, then by
 /// wave and identity.
 fn order(changes: &mut Vec<Change>, removals: Vec<Removal<'_>>, graph: &ResourceGraph, input: &PlanInput<'_>) {
+    if changes.is_empty() && removals.is_empty() {
+        return;
+    }
     let of_graph: BTreeSet<usize> =
         changes.iter().filter(|change| !tightens(change)).map(|change| graph.wave_of(&change.key).unwrap_or(0)).collect();
     let dense: BTreeMap<usize, usize> = of_graph.into_iter().enumerate().map(|(dense, wave)| (wave, dense)).collect();

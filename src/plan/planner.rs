@@ -319,6 +319,14 @@ impl<'a> Planner<'a> {
         });
     }
 
+    /// While the server is asked: works out what it will answer, for who has nothing else to do.
+    pub fn foresight(&self) -> impl FnOnce() + Send + 'static {
+        let foresights: Vec<_> = self.cases.iter().filter_map(|case| case.foresight(self.input.types)).collect();
+        move || {
+            side_by_side(foresights.len(), FEW_ANSWERS, |number| foresights[number]());
+        }
+    }
+
     /// While the server is asked: where something may change.
     pub fn open_namespaces(&self) -> OpenNamespaces {
         OpenNamespaces::of(&self.cases, &self.absent)

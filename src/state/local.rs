@@ -197,7 +197,8 @@ impl LocalStore {
     }
 
     fn decrypt(&self, record: &Record, sealed: &[u8]) -> Result<PriorSet, Diagnostic> {
-        let objects = Objects::open(&self.key, record.format, sealed).and_then(|objects| objects.all());
+        let keys = sealed::keys(&self.key, record.format, sealed);
+        let objects = keys.and_then(|keys| Objects::open(&self.key, record.format, sealed, keys)?.all());
         let objects = objects.map_err(|error| self.undecrypted(record, error))?;
         Ok(PriorSet { revision: record.info.number, objects })
     }
@@ -295,7 +296,7 @@ impl StateStore for LocalStore {
     }
 
     fn head(&self) -> Result<Option<Head>, Diagnostic> {
-        Ok(self.read()?.map(|(_, ledger)| ledger.head()))
+        Ok(self.newest()?.map(|(head, _)| head))
     }
 
     fn history(&self) -> Result<Vec<RevisionInfo>, Diagnostic> {
@@ -308,9 +309,11 @@ impl StateStore for LocalStore {
         self.decrypt(&record, &sealed)
     }
 
-    fn recall(&self, number: u64) -> Result<Recall, Diagnostic> {
-        let (record, sealed) = self.sealed_revision(number)?;
-        let objects = Objects::open(&self.key, record.format, &sealed).map_err(|error| self.undecrypted(&record, error))?;
+    fn recall(&self, outline: &Outline) -> Result<Recall, Diagnostic> {
+        let Some(head) = &outline.head else { return Ok(Box::new(|_| Ok(None))) };
+        let (record, sealed) = self.sealed_revision(head.revision)?;
+        let objects = Objects::open(&self.key, record.format, &sealed, outline.objects.clone());
+        let objects = objects.map_err(|error| self.undecrypted(&record, error))?;
         let store = self.clone();
         Ok(Box::new(move |key| objects.get(key).map_err(|error| store.undecrypted(&record, error))))
     }

@@ -235,7 +235,9 @@ fn a_state_of_an_older_format_is_read_and_gone_on_with() {
 fn recalled(store: &LocalStore, left: &PriorSet) {
     let whole = store.revision(left.revision).unwrap();
     assert_eq!(whole.objects.len(), left.objects.len());
-    let recall = store.recall(left.revision).unwrap();
+    let head = Head { revision: left.revision, ..store.head().unwrap().unwrap() };
+    let outline = Outline { head: Some(head), objects: left.objects.keys().cloned().collect(), binding: None };
+    let recall = store.recall(&outline).unwrap();
     for (key, prior) in &left.objects {
         let recalled = recall(key).unwrap().unwrap();
         assert_eq!((&recalled.uid, &*recalled.applied), (&prior.uid, &*prior.applied));

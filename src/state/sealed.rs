@@ -28,18 +28,11 @@ const BLOCK: usize = 64;
 
 /// A revision's objects, encrypted.
 pub(super) struct Sealed {
-    /// How long the first part is (four bytes, little-endian), that part, the second part. Each is encrypted for itself.
-    /// The first is the [`Index`], as JSON, compressed; the second the blocks.
+    /// How long the first part is, that part, the second part. Each is encrypted for itself. The first is the list of identities,
+    /// sorted, as JSON, compressed; the second the blocks, each with its length before it. Lengths are four bytes, little-endian.
     pub(super) bytes: Vec<u8>,
     /// Of the objects themselves: two revisions with equal objects have equal ones.
     pub(super) content: Digest,
-}
-
-/// Which objects there are, sorted, and how long each block is, compressed.
-#[derive(Serialize, Deserialize)]
-struct Index<K> {
-    keys: Vec<K>,
-    blocks: Vec<usize>,
 }
 
 /// JSON has no maps keyed by identities: a list of pairs.
@@ -59,16 +52,15 @@ struct OwnedEntry {
 pub(super) fn seal(key: &StateKey, prior: &PriorSet) -> Result<Sealed, Diagnostic> {
     let failed = |error: io::Error| Diagnostic::error("state::encrypt", format!("the state can't be written: {error}"));
     let plain = written(prior).map_err(failed)?;
-    let mut packed_blocks = Zeroizing::new(Vec::with_capacity(plain.iter().map(|block| block.len()).sum::<usize>() / 8));
-    let mut blocks = Vec::with_capacity(plain.len());
+    let mut blocks = Zeroizing::new(Vec::with_capacity(plain.iter().map(|block| block.len()).sum::<usize>() / 8));
     for block in &plain {
         let packed = packed(block).map_err(failed)?;
-        blocks.push(packed.len());
-        packed_blocks.extend_from_slice(&packed);
+        blocks.extend(length(&packed).map_err(failed)?);
+        blocks.extend_from_slice(&packed);
     }
-    let index = Index { keys: prior.objects.keys().collect(), blocks };
-    let index = Zeroizing::new(serde_json::to_vec(&index).map_err(|error| failed(error.into()))?);
-    let bytes = joined(&key.encrypt(&packed(&index).map_err(failed)?)?, &key.encrypt(&packed_blocks)?).map_err(failed)?;
+    let keys: Vec<&ObjectKey> = prior.objects.keys().collect();
+    let keys = Zeroizing::new(serde_json::to_vec(&keys).map_err(|error| failed(error.into()))?);
+    let bytes = joined(&key.encrypt(&packed(&keys).map_err(failed)?)?, &key.encrypt(&blocks)?).map_err(failed)?;
     // As one list, whatever the blocks are.
     let list = Digest::of_parts(plain.iter().enumerate().flat_map(|(index, block)| {
         let end = if index + 1 == plain.len() { block.len() } else { block.len() - 1 };
@@ -86,11 +78,11 @@ fn written(prior: &PriorSet) -> io::Result<Vec<Zeroizing<Vec<u8>>>> {
 
 /// Which objects [`seal`] encrypted, sorted.
 pub(super) fn keys(key: &StateKey, format: u32, bytes: &[u8]) -> Result<Vec<ObjectKey>, DecryptError> {
-    match format {
-        BLOCKS.. => Ok(index(key, parts(bytes)?.0)?.keys),
-        APART => listed(&unpacked(&decrypted(key, parts(bytes)?.0)?)?),
-        _ => Ok(Objects::open(key, format, bytes)?.all()?.into_keys().collect()),
-    }
+    let keys: Vec<ObjectKey> = match format {
+        APART.. => listed(&unpacked(&decrypted(key, first_of_two(bytes)?.0)?)?)?,
+        _ => Objects::of_one_list(&unpacked(&decrypted(key, bytes)?)?)?.keys,
+    };
+    if keys.is_sorted() { Ok(keys) } else { Err(DecryptError::Damaged) }
 }
 
 /// What [`seal`] encrypted: decrypted, and unpacked as far as somebody looks at it.
@@ -109,26 +101,22 @@ struct Block {
 }
 
 impl Objects {
-    /// Decrypts them.
-    pub(super) fn open(key: &StateKey, format: u32, bytes: &[u8]) -> Result<Self, DecryptError> {
+    /// Decrypts them; `keys` are their identities, as [`keys`] gives them.
+    pub(super) fn open(key: &StateKey, format: u32, bytes: &[u8], keys: Vec<ObjectKey>) -> Result<Self, DecryptError> {
         if format < BLOCKS {
-            let part = if format < APART { bytes } else { parts(bytes)?.1 };
+            let part = if format < APART { bytes } else { first_of_two(bytes)?.1 };
             return Self::of_one_list(&unpacked(&decrypted(key, part)?)?);
         }
-        let (first, second) = parts(bytes)?;
-        let Index { keys, blocks } = index(key, first)?;
-        let bytes = decrypted(key, second)?;
-        let mut end = 0_usize;
-        let mut places = Vec::with_capacity(blocks.len());
-        for length in blocks {
-            let begin = end;
-            end = begin.checked_add(length).filter(|end| *end <= bytes.len()).ok_or(DecryptError::Damaged)?;
-            places.push(Block { place: begin..end, entries: OnceLock::new() });
+        let bytes = decrypted(key, first_of_two(bytes)?.1)?;
+        let mut blocks = Vec::with_capacity(keys.len().div_ceil(BLOCK));
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let (block, others) = first_of_two(rest)?;
+            let end = bytes.len() - others.len();
+            blocks.push(Block { place: end - block.len()..end, entries: OnceLock::new() });
+            rest = others;
         }
-        if end != bytes.len() || places.len() != keys.len().div_ceil(BLOCK).max(1) {
-            return Err(DecryptError::Damaged);
-        }
-        Ok(Self { keys, bytes, blocks: places })
+        if blocks.len() == keys.len().div_ceil(BLOCK).max(1) { Ok(Self { keys, bytes, blocks }) } else { Err(DecryptError::Damaged) }
     }
 
     /// Of a format where all of them are one list.
@@ -170,8 +158,8 @@ impl Objects {
     }
 }
 
-/// The part with the index, and that with the objects.
-fn parts(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecryptError> {
+/// A part that has its length before it, and what comes after it.
+fn first_of_two(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecryptError> {
     let split = || {
         let (length, rest) = bytes.split_first_chunk::<4>()?;
         rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
@@ -179,14 +167,12 @@ fn parts(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecryptError> {
     split().ok_or(DecryptError::Damaged)
 }
 
-fn joined(first: &[u8], second: &[u8]) -> io::Result<Vec<u8>> {
-    let length = u32::try_from(first.len()).map_err(|_| io::Error::other("it has too many objects"))?;
-    Ok([&length.to_le_bytes(), first, second].concat())
+fn length(part: &[u8]) -> io::Result<[u8; 4]> {
+    u32::try_from(part.len()).map(u32::to_le_bytes).map_err(|_| io::Error::other("it has too many objects"))
 }
 
-fn index(key: &StateKey, part: &[u8]) -> Result<Index<ObjectKey>, DecryptError> {
-    let index: Index<ObjectKey> = listed(&unpacked(&decrypted(key, part)?)?)?;
-    if index.keys.is_sorted() { Ok(index) } else { Err(DecryptError::Damaged) }
+fn joined(first: &[u8], second: &[u8]) -> io::Result<Vec<u8>> {
+    Ok([&length(first)?, first, second].concat())
 }
 
 fn packed(plain: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {

@@ -93,6 +93,7 @@ pub trait StateStore: Send + Sync {
     /// What the objects were at a revision.
     fn revision(&self, number: u64) -> Result<PriorSet, Diagnostic>;
 
-    /// The same for who looks at a few of them: each is read when it is asked for. None: there is no such object.
-    fn recall(&self, number: u64) -> Result<Recall, Diagnostic>;
+    /// What the objects of an outline were, for who looks at a few of them: each is read when it is asked for. None: there is no such
+    /// object.
+    fn recall(&self, outline: &Outline) -> Result<Recall, Diagnostic>;
 }

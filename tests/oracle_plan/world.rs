@@ -86,7 +86,7 @@ impl World {
         let pending = engine::apply::begin(&self.request).await.unwrap();
         let given = pending.plan().consents.iter().map(|consent| consent.kind).collect();
         let (_sender, interrupt) = tokio::sync::watch::channel(Interrupt::None);
-        let outcome = pending.run(&given, Options::default(), &(), interrupt).await.unwrap();
+        let (outcome, _) = pending.run(&given, Options::default(), &(), interrupt).await.unwrap();
         assert_eq!(outcome.ending, Ending::Applied, "{outcome:?}");
         let plan = self.plan().await;
         assert_eq!((shown(&plan), plan.asked), (Vec::new(), 0));

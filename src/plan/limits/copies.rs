@@ -2,10 +2,13 @@
 
 use serde_json::Value;
 
-use crate::resource::Object;
+use crate::resource::{Object, pod_template_path};
 
 /// How many pods there are of it now.
 pub(super) fn running(live: &Object) -> u64 {
+    if !has_pods(live) {
+        return 0;
+    }
     let status = &live.value()["status"];
     let count = |field: &str| status[field].as_u64().unwrap_or(0);
     match live.kind() {
@@ -17,8 +20,16 @@ pub(super) fn running(live: &Object) -> u64 {
     }
 }
 
+/// Whether it is a pod, or makes some. Most objects do not, and aren't looked into.
+fn has_pods(object: &Object) -> bool {
+    pod_template_path(&object.gvk().group, object.kind()).is_some()
+}
+
 /// How many it is to have, once it stands: of a DaemonSet as many as it has nodes now, of a CronJob none.
 pub(super) fn wanted(object: &Object, live: Option<&Object>) -> u64 {
+    if !has_pods(object) {
+        return 0;
+    }
     let spec = &object.value()["spec"];
     match object.kind() {
         "DaemonSet" => live.map_or(0, |live| live.value()["status"]["desiredNumberScheduled"].as_u64().unwrap_or(0)),
@@ -36,6 +47,9 @@ pub(super) fn wanted(object: &Object, live: Option<&Object>) -> u64 {
 /// Whether there are pods of it that are about to go, or may be: those of a roll-out under way, of a smaller scale, of
 /// what its controller has not seen yet. Quotas count them until they have gone.
 pub(super) fn moves(live: &Object) -> bool {
+    if !has_pods(live) {
+        return false;
+    }
     let (spec, status) = (&live.value()["spec"], &live.value()["status"]);
     let count = |field: &str| status[field].as_u64().unwrap_or(0);
     if live.value()["metadata"]["deletionTimestamp"].is_string() {

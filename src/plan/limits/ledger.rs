@@ -1,6 +1,7 @@
 //! The quotas of a namespace, wave by wave: what the plan adds, what goes, what a roll-out needs for a while, and what
 //! autoscalers could come to.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::admission::quota::{Counted, Quota, usage};
@@ -71,7 +72,7 @@ impl Finding {
     }
 }
 
-fn live<'h>(here: &'h Here<'_>) -> impl Iterator<Item = &'h Object> {
+fn live<'p>(here: &Here<'p>) -> impl Iterator<Item = &'p Object> {
     here.changes.iter().filter_map(|change| change.live.as_ref()).chain(here.standing.iter().copied())
 }
 
@@ -114,23 +115,26 @@ fn rank(here: &Here<'_>, change: &Change) -> u8 {
 
 /// What an object uses: itself, its pods, its claims.
 #[derive(Clone, Debug)]
-struct Use {
-    object: Object,
+struct Use<'p> {
+    object: Cow<'p, Object>,
     plural: String,
     pod: Option<Object>,
     pods: u64,
 }
 
-impl Use {
+impl<'p> Use<'p> {
     /// Of an object as the plan makes it in this wave; None: as it is.
-    fn of(here: &Here<'_>, object: &Object, pods: u64, wave: Option<usize>) -> Self {
+    fn of(here: &Here<'_>, object: &'p Object, pods: u64, wave: Option<usize>) -> Self {
         let mut pod = pod_of(object);
         // A pod that the server has seen is complete.
         if let Some(pod) = pod.as_mut().filter(|pod| pod.uid().is_none()) {
             complete(here, pod, wave);
         }
-        let (object, pod) = if object.kind() == "Pod" { (pod.unwrap_or_else(|| object.clone()), None) } else { (object.clone(), pod) };
-        Self { plural: here.plural(&object), object, pod, pods }
+        let plural = here.plural(object);
+        match pod {
+            Some(pod) if object.kind() == "Pod" => Self { plural, object: Cow::Owned(pod), pod: None, pods },
+            pod => Self { plural, object: Cow::Borrowed(object), pod, pods },
+        }
     }
 
     /// By all names, whatever a quota is about.
@@ -172,7 +176,7 @@ struct Ledger<'h, 'p> {
     here: &'h Here<'p>,
     findings: Vec<Finding>,
     accounts: BTreeMap<String, Account<'p>>,
-    present: BTreeMap<ObjectKey, Use>,
+    present: BTreeMap<ObjectKey, Use<'p>>,
     /// What runs in this wave and is over with it.
     passing: Vec<ObjectKey>,
 }
@@ -248,7 +252,7 @@ impl<'h, 'p> Ledger<'h, 'p> {
         }
     }
 
-    fn book(&mut self, each: &Use, added: impl Fn(&Quota, &Use) -> Amounts) {
+    fn book(&mut self, each: &Use<'_>, added: impl Fn(&Quota, &Use<'_>) -> Amounts) {
         for account in self.accounts.values_mut() {
             let added = added(&account.quota, each).masked(&account.quota.hard);
             account.quota.used.add(&added);
@@ -256,7 +260,7 @@ impl<'h, 'p> Ledger<'h, 'p> {
     }
 
     /// What stands in the end must fit.
-    fn fits(&mut self, change: &'p Change, before: Option<&Use>, now: &Use) -> bool {
+    fn fits(&mut self, change: &'p Change, before: Option<&Use<'_>>, now: &Use<'_>) -> bool {
         let mut fits = true;
         for account in self.accounts.values_mut() {
             let held = before.map(|before| before.counted(&account.quota)).unwrap_or_default();
@@ -278,7 +282,7 @@ impl<'h, 'p> Ledger<'h, 'p> {
     }
 
     /// What a roll-out needs for a while: at least one new pod, where no old one may go before it.
-    fn rolls_out(&mut self, change: &'p Change, after: &Object, before: Option<&Use>, now: &Use) {
+    fn rolls_out(&mut self, change: &'p Change, after: &Object, before: Option<&Use<'_>>, now: &Use<'_>) {
         let running = before.map_or(0, |before| before.pods);
         if running == 0 || change.action == Action::Replace || !changes_template(change) {
             return;

@@ -18,8 +18,13 @@ use crate::admission::Classes;
 use crate::admission::quota::Quota;
 use crate::resource::{Diagnostic, Diagnostics, FieldPath, GroupKind, Object, ObjectKey, pod_template_path};
 
+use crate::stack::parallel::side_by_side;
+
 use super::case::{Case, Decision};
 use super::{Action, Change};
+
+/// So few namespaces aren't worth a thread.
+const FEW: usize = 2;
 
 /// What a cluster has that binds the objects of some namespaces, the stack's own among it.
 #[derive(Clone, Debug, Default)]
@@ -130,11 +135,17 @@ pub(super) fn check(scene: Scene<'_>) -> Diagnostics {
                 .help("whether the whole plan fits in them is not known; give the right to list resourcequotas and limitranges"),
         );
     }
-    for here in scene.namespaces() {
+    let namespaces = scene.namespaces();
+    let each = |number: usize| {
+        let (here, mut findings) = (&namespaces[number], Diagnostics::default());
         here.tell_unread_classes(&mut findings);
         // What is refused for itself is not counted: it says so once.
-        let refused = pods::check(&here, &mut findings);
-        ledger::check(&here, &refused, &mut findings);
+        let refused = pods::check(here, &mut findings);
+        ledger::check(here, &refused, &mut findings);
+        findings
+    };
+    for found in side_by_side(namespaces.len(), FEW, each) {
+        findings.extend(found);
     }
     findings
 }
