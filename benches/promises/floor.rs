@@ -41,15 +41,25 @@ pub fn list(kubeconfig: &Path, selector: &str) -> (Cost, usize) {
     (cost, String::from_utf8_lossy(&printed).trim().parse().expect("a number of bytes"))
 }
 
-/// Applies the objects of a file (a JSON list), so many at once; or asks for a dry-run of that.
-pub fn patch(kubeconfig: &Path, objects: &Path, manager: &str, parallel: usize, dry_run: bool) -> Cost {
-    let words = [
-        OsString::from(if dry_run { "dry-run" } else { "patch" }),
-        kubeconfig.into(),
-        objects.into(),
-        manager.into(),
-        parallel.to_string().into(),
-    ];
+/// What is done with objects.
+#[derive(Clone, Copy)]
+pub enum Patch {
+    /// They are applied.
+    Apply,
+    /// They are applied, and then waited for: until the controllers have seen every deployment, as `kubectl rollout status` does.
+    UntilSeen,
+    /// The server is asked what an apply would do.
+    DryRun,
+}
+
+/// Does this with the objects of a file (a JSON list), in their order, so many at once.
+pub fn patch(kubeconfig: &Path, objects: &Path, manager: &str, parallel: usize, what: Patch) -> Cost {
+    let verb = match what {
+        Patch::Apply => "patch",
+        Patch::UntilSeen => "patch-until-seen",
+        Patch::DryRun => "dry-run",
+    };
+    let words = [OsString::from(verb), kubeconfig.into(), objects.into(), manager.into(), parallel.to_string().into()];
     own(&words).0
 }
 
@@ -67,7 +77,7 @@ pub fn main(words: &[OsString]) {
     let done = runtime.block_on(async {
         match words[..] {
             ["list", kubeconfig, selector] => list_all(&connect(kubeconfig).await?, selector).await,
-            [verb @ ("patch" | "dry-run"), kubeconfig, objects, manager, parallel] => {
+            [verb @ ("patch" | "patch-until-seen" | "dry-run"), kubeconfig, objects, manager, parallel] => {
                 let query = format!(
                     "fieldManager={}&force=true{}",
                     manager.replace(':', "%3A"),
@@ -75,7 +85,12 @@ pub fn main(words: &[OsString]) {
                 );
                 let objects: Value = serde_json::from_slice(&fs::read(objects)?)?;
                 let parallel = parallel.parse()?;
-                patch_all(&connect(kubeconfig).await?, objects["items"].as_array().expect("a list"), &query, parallel).await
+                let (wire, objects) = (connect(kubeconfig).await?, objects["items"].as_array().expect("a list"));
+                let patched = patch_all(&wire, objects, &query, parallel).await;
+                if verb == "patch-until-seen" {
+                    until_seen(&wire, &objects[0]["metadata"]["labels"]).await?;
+                }
+                patched
             }
             _ => panic!("unknown floor: {words:?}"),
         }
@@ -176,6 +191,22 @@ async fn patch_all(wire: &Wire, objects: &[Value], query: &str, parallel: usize)
         futures::stream::iter(batch.into_iter().map(one)).buffer_unordered(parallel).try_collect::<Vec<()>>().await?;
     }
     Ok(objects.len())
+}
+
+/// Lists the stack's deployments until their controller has seen all of them.
+async fn until_seen(wire: &Wire, labels: &Value) -> Result<(), Failed> {
+    let stack = labels["spai.dev/stack"].as_str().expect("a stack's object");
+    let uri = format!("{}apis/apps/v1/deployments?labelSelector=spai.dev%2Fstack%3D{stack}", wire.base);
+    loop {
+        let mut body = Vec::new();
+        wire.send(http::Request::get(uri.as_str()).body(Full::default())?, |data| body.extend_from_slice(data)).await?;
+        let list: Value = serde_json::from_slice(&body)?;
+        let seen = |object: &Value| object["status"]["observedGeneration"] == object["metadata"]["generation"];
+        if list["items"].as_array().expect("a list").iter().all(seen) {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
 }
 
 /// Where an object of the generator's kinds is.

@@ -48,6 +48,8 @@ fn main() {
 
     let world = World::new(kubeconfig.into());
     let mut table = Table::default();
+    // A control plane that has just come up is still busy with itself.
+    World::calm();
     if asked("start") {
         start::all(&world, &Stack::write(world.folder.path(), "rendered", middle), &mut table);
     }

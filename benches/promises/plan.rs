@@ -1,10 +1,10 @@
 //! A plan costs a LIST: time, processor and memory of a plan of an unchanged platform; of one with one object in a hundred changed;
 //! and what `kubectl diff --server-side` takes for the same answer.
 
-use super::floor;
+use super::floor::{self, Patch};
 use super::meter::{self, Cost};
 use super::stack::Stack;
-use super::world::{Table, World, identity, manager, number};
+use super::world::{Table, World, identity, identity_of_change, manager, number};
 
 /// What every process may cost before it reads the first byte, in milliseconds.
 const FIXED: f64 = 30.0;
@@ -45,7 +45,7 @@ pub fn changed(world: &World, stack: &Stack, table: &mut Table) {
     let (mut planned, mut floors) = (Vec::new(), Vec::new());
     for _ in 0..number("SPAI_BENCH_ROUNDS", 9) {
         let (list, _) = floor::list(&world.kubeconfig, &stack.selector());
-        let asked = floor::patch(&world.kubeconfig, &objects, &manager(stack), parallel * 4, true);
+        let asked = floor::patch(&world.kubeconfig, &objects, &manager(stack), parallel * 4, Patch::DryRun);
         floors.push(Cost { wall: list.wall + asked.wall, ..list });
         planned.push(world.spai(stack, &["plan", "--parallel", &parallel.to_string()]).0);
     }
@@ -71,10 +71,4 @@ pub fn kubectl_diff(world: &World, stack: &Stack, table: &mut Table) {
     let (plan, _) = world.spai(stack, &["plan"]);
     let figures = [("kubectl ms", diff.wall), ("plan ms", plan.wall)];
     table.at_least(format!("kubectl diff --server-side of {} objects / plan", stack.objects()), diff.wall / plan.wall, 60.0, "×", &figures);
-}
-
-/// `{"kind", "namespace", "name"}` of a change.
-fn identity_of_change(change: &serde_json::Value) -> (String, String, String) {
-    let text = |name: &str| change["key"][name].as_str().unwrap_or_default().to_owned();
-    (text("kind"), text("namespace"), text("name"))
 }

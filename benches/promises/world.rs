@@ -49,8 +49,15 @@ impl World {
 
     /// A stack's objects in a file, as a JSON list; only those that `wanted` says, and as it leaves them.
     pub fn objects(&self, stack: &Stack, wanted: impl FnMut(&mut Value) -> bool) -> PathBuf {
+        self.objects_by(stack, wanted, |_| 0)
+    }
+
+    /// The same, in this order.
+    pub fn objects_by(&self, stack: &Stack, wanted: impl FnMut(&mut Value) -> bool, order: impl Fn(&Value) -> u64) -> PathBuf {
         let mut list: Value = serde_json::from_slice(&self.spai(stack, &["render", "--output", "json"]).1).expect("JSON");
-        list["items"].as_array_mut().expect("a list").retain_mut(wanted);
+        let objects = list["items"].as_array_mut().expect("a list");
+        objects.retain_mut(wanted);
+        objects.sort_by_key(order);
         let path = self.folder.path().join(format!("{}.json", stack.name));
         fs::write(&path, list.to_string()).expect("a file");
         path
@@ -97,6 +104,12 @@ pub fn number(name: &str, otherwise: usize) -> usize {
 pub fn identity(object: &Value) -> (String, String, String) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     (text(&object["kind"]), text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]))
+}
+
+/// The same of a plan's change.
+pub fn identity_of_change(change: &Value) -> (String, String, String) {
+    let text = |name: &str| change["key"][name].as_str().unwrap_or_default().to_owned();
+    (text("kind"), text("namespace"), text("name"))
 }
 
 /// The table: a row for each promise.
