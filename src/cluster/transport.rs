@@ -29,6 +29,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Bytes of a long answer.
 const PAGE: usize = 1 << 20;
 
+/// Who asks: an API server's audit log has it, beside the user.
+const AGENT: &str = concat!("spai/", env!("CARGO_PKG_VERSION"));
+
 /// What is asked for where nothing else is said.
 pub(super) const JSON: &str = "application/json";
 
@@ -53,7 +56,8 @@ impl Call {
     }
 
     fn request(&self) -> Result<Request<Body>, ClusterError> {
-        let mut builder = Request::builder().method(self.method.clone()).uri(&self.path).header(http::header::ACCEPT, self.accept);
+        let mut builder = Request::builder().method(self.method.clone()).uri(&self.path);
+        builder = builder.header(http::header::USER_AGENT, AGENT).header(http::header::ACCEPT, self.accept);
         if !self.content_type.is_empty() {
             builder = builder.header(http::header::CONTENT_TYPE, self.content_type);
         }
@@ -316,6 +320,12 @@ pub(super) fn find<'e, E: std::error::Error + 'static>(error: &'e (dyn std::erro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_says_who_asks() {
+        let request = Call::get("/version").request().unwrap();
+        assert_eq!(request.headers()[http::header::USER_AGENT], format!("spai/{}", env!("CARGO_PKG_VERSION")));
+    }
 
     #[test]
     fn a_warning_ends_where_its_quote_ends() {

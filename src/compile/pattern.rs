@@ -17,6 +17,9 @@ use super::context::{PlaceContext, ServiceContext};
 use super::labels;
 use super::patches::Patches;
 
+/// So many services have to be alike: a pattern is more work than to make an object or two once more.
+const WORTH_IT: usize = 4;
+
 const NAMESPACE: &[&str] = &["metadata", "namespace"];
 const LABELS: &[&str] = &["metadata", "labels"];
 
@@ -34,7 +37,11 @@ impl<'a> Patterns<'a> {
     /// No patterns yet, of any of these instances.
     pub fn of(resolved: &'a Resolved) -> Self {
         let instances = resolved.places.iter().flat_map(|place| place.services.values());
-        Self(instances.filter_map(|instance| Some((instance.alike?, OnceLock::new()))).collect())
+        let mut counts: HashMap<usize, usize> = HashMap::new();
+        for number in instances.filter_map(|instance| instance.alike) {
+            *counts.entry(number).or_default() += 1;
+        }
+        Self(counts.into_iter().filter(|(_, count)| *count >= WORTH_IT).map(|(number, _)| (number, OnceLock::new())).collect())
     }
 
     /// A service's objects after those of the first like it, if there is one.
