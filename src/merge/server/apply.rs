@@ -89,7 +89,7 @@ fn attempt(
 
     let mut object = merged(by.of, standing, configuration);
     if let Some(last) = &last {
-        if keeps_all(&me, last, version, &managers) {
+        if keeps_all(&me, last, version, &managers) && !holds_nothing_somewhere(configuration) {
             let same = |pruned: &Value| same_value(pruned, &object);
             debug_assert!(pruned(object.clone(), version, last, &managers, by).is_ok_and(|pruned| same(&pruned)), "{object}");
         } else {
@@ -109,6 +109,16 @@ fn attempt(
     managers.drop_empty();
     remove_managers(&mut object);
     Ok((object, managers))
+}
+
+/// Whether something in it is null, or an empty map or list: who owns that takes what nobody owns below.
+fn holds_nothing_somewhere(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty() || items.iter().any(holds_nothing_somewhere),
+        Value::Object(map) => map.is_empty() || map.values().any(holds_nothing_somewhere),
+        _ => false,
+    }
 }
 
 /// Whether the manager applies everything that it applied last: then nothing of it is to be taken out. Only where all fields are told
