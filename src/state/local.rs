@@ -132,7 +132,7 @@ impl LocalStore {
             Presence::There(file) => file,
         };
         if let Some((head, record)) = file.and_then(|file| Some((file.head(), file.record()?)))
-            && !self.object_file(head.revision + 1).exists()
+            && !self.object_file(head.revision.saturating_add(1)).exists()
         {
             return Ok(Some((head, record)));
         }
