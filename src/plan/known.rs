@@ -4,10 +4,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::resource::{Diagnostic, GroupKind, ObjectKey, Prior, PriorSet};
-
-/// Gives what was left of an object.
-pub type Recall = Box<dyn Fn(&ObjectKey) -> Result<Option<Prior>, Diagnostic> + Send + Sync>;
+use crate::resource::{Diagnostic, GroupKind, ObjectKey, Prior, PriorSet, Recall};
 
 type Open = dyn Fn() -> Result<Recall, Diagnostic> + Send + Sync;
 

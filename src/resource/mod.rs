@@ -31,7 +31,7 @@ pub use object::{Digest, Object, ObjectError, SERVER_METADATA};
 pub use origins::{FieldOrigins, Note};
 pub use path::{FieldPath, PathElement, PathParseError, compare_values, same_value};
 pub use pod::{PodReferences, Read, pod_spec, pod_template_path};
-pub use prior::{Kept, Prior, PriorSet};
+pub use prior::{Kept, Prior, PriorSet, Recall};
 pub use quantity::{Fraction, Quantity, QuantityError};
 pub use sensitive::Sensitive;
 pub use tape::{Place as TextPlace, Tape};

@@ -9,7 +9,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Digest, Edge, Object, ObjectKey, Origin, Scope};
+use super::{Diagnostic, Digest, Edge, Object, ObjectKey, Origin, Scope};
 
 /// An object as it was left by the last apply.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub struct PriorSet {
     /// By identity.
     pub objects: BTreeMap<ObjectKey, Prior>,
 }
+
+/// Gives what the last apply left of an object, for who looks at a few of thousands. None: there is no such object.
+pub type Recall = Box<dyn Fn(&ObjectKey) -> Result<Option<Prior>, Diagnostic> + Send + Sync>;
 
 /// An object that stays text until somebody looks at it: a state has thousands, and a plan looks at those that changed.
 #[derive(Clone)]

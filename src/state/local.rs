@@ -18,13 +18,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::resource::{Diagnostic, Digest, PriorSet};
+use crate::resource::{Diagnostic, Digest, PriorSet, Recall};
 
 use super::database::{self, Exclusive};
 use super::key::DecryptError;
 use super::ledger::{self, HeadFile, Ledger, Record};
 use super::sealed::{self, Objects, Sealed};
-use super::{Binding, FORMAT, Head, Outline, Recall, RevisionInfo, Snapshot, StateKey, StateStore, files};
+use super::{Binding, FORMAT, Head, Outline, RevisionInfo, Snapshot, StateKey, StateStore, files};
 
 /// So many revisions are kept with all their objects: as far back as a rollback can go.
 pub const REVISIONS_KEPT: usize = 50;

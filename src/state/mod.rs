@@ -22,4 +22,4 @@ pub use key::StateKey;
 pub use local::{HISTORY_KEPT, LocalStore, REVISIONS_KEPT, Verified};
 pub use lock::{Lock, LockError, LockGuard};
 pub use run_lock::{Locks, RunLock, agree};
-pub use store::{Binding, FORMAT, Head, Outline, Recall, RevisionInfo, Snapshot, StateStore};
+pub use store::{Binding, FORMAT, Head, Outline, RevisionInfo, Snapshot, StateStore};

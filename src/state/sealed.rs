@@ -86,7 +86,7 @@ pub(super) fn keys(key: &StateKey, format: u32, bytes: &[u8]) -> Result<Vec<Obje
 }
 
 /// What [`seal`] encrypted: decrypted, and unpacked as far as somebody looks at it.
-pub struct Objects {
+pub(super) struct Objects {
     /// Sorted.
     keys: Vec<ObjectKey>,
     /// Packed.

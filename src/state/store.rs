@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::resource::{Diagnostic, Digest, ObjectKey, Prior, PriorSet, StackIdentity};
+use crate::resource::{Diagnostic, Digest, ObjectKey, PriorSet, Recall, StackIdentity};
 
 /// The newest format that this version writes, and reads.
 pub const FORMAT: u32 = 3;
@@ -66,9 +66,6 @@ pub struct Head {
     /// The digest over all records of the state.
     pub digest: Digest,
 }
-
-/// Gives what an object was at a revision.
-pub type Recall = Box<dyn Fn(&ObjectKey) -> Result<Option<Prior>, Diagnostic> + Send + Sync>;
 
 /// Where what was applied is remembered. All functions are synchronous and open the store only while they run, so a
 /// `plan` works during an `apply`. Errors are diagnostics `state::…`: a corrupt or truncated store is one, never an

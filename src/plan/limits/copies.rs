@@ -22,7 +22,7 @@ pub(super) fn running(live: &Object) -> u64 {
 
 /// Whether it is a pod, or makes some. Most objects do not, and aren't looked into.
 fn has_pods(object: &Object) -> bool {
-    pod_template_path(&object.gvk().group, object.kind()).is_some()
+    pod_template_path(object.group(), object.kind()).is_some()
 }
 
 /// How many it is to have, once it stands: of a DaemonSet as many as it has nodes now, of a CronJob none.

@@ -14,7 +14,6 @@ use crate::plan::{Action, Change};
 
 /// Finds what doesn't fit.
 pub(super) fn check(here: &Here<'_>, refused: &BTreeSet<&ObjectKey>, findings: &mut Diagnostics) {
-    let is_quota = |key: &ObjectKey| key.kind == "ResourceQuota" && key.group.is_empty();
     if here.quotas.is_empty() && !here.changes.iter().any(|change| is_quota(&change.key)) {
         return;
     }
@@ -31,6 +30,10 @@ pub(super) fn check(here: &Here<'_>, refused: &BTreeSet<&ObjectKey>, findings: &
         }
     }
     findings.0.extend(found.into_iter().map(|finding| finding.diagnostic));
+}
+
+fn is_quota(key: &ObjectKey) -> bool {
+    key.kind == "ResourceQuota" && key.group.is_empty()
 }
 
 /// At which moment the plan begins.
@@ -87,7 +90,7 @@ fn tally(here: &Here<'_>, refused: &BTreeSet<&ObjectKey>, moment: Moment) -> Vec
             wave = change.wave;
             ledger.end_wave();
         }
-        if change.key.kind == "ResourceQuota" && change.key.group.is_empty() {
+        if is_quota(&change.key) {
             ledger.change_quota(change);
         }
         ledger.carry_out(change);

@@ -17,7 +17,6 @@ use serde_json::Value;
 use crate::admission::Classes;
 use crate::admission::quota::Quota;
 use crate::resource::{Diagnostic, Diagnostics, FieldPath, GroupKind, Object, ObjectKey, pod_template_path};
-
 use crate::stack::parallel::side_by_side;
 
 use super::case::{Case, Decision};
